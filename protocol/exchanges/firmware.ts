@@ -1,0 +1,68 @@
+import * as z from "zod/mini";
+
+import { coSignedSchema } from "../co-signed.ts";
+import { base64url256 } from "../keys.ts";
+import { limits } from "../limits.ts";
+
+export const firmwareCheckOperation = "firmware.check";
+export const firmwareReportOperation = "firmware.report";
+
+export const modelSchema = z.string().check(z.regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/));
+export const hardwareSchema = z.string().check(z.regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,31}$/));
+/** The release counter orders releases; the name is for people. */
+const counter = z.int().check(z.nonnegative());
+const versionName = z.string().check(z.regex(/^[A-Za-z0-9][A-Za-z0-9.+_-]{0,63}$/));
+
+export const firmwareVersionSchema = z.strictObject({ version: versionName, counter });
+export type FirmwareVersion = z.infer<typeof firmwareVersionSchema>;
+
+/** Figure 6, first step: the device says what it runs and asks for something newer. */
+export const firmwareCheckBodySchema = z.strictObject({ firmware: firmwareVersionSchema });
+
+export const firmwareCheckReplySchema = z.object({
+  offer: z.nullable(
+    z.object({
+      manifest: coSignedSchema,
+      /** Input keying material of RFC 8188, 32 bytes, base64url. */
+      contentKey: base64url256,
+    }),
+  ),
+});
+export type FirmwareCheckReply = z.infer<typeof firmwareCheckReplySchema>;
+
+/** Claims of a firmware manifest, signed by the release keys of the trust document. */
+export const manifestClaimsSchema = z.strictObject({
+  iss: z.string(),
+  iat: z.int(),
+  exp: z.int(),
+  model: modelSchema,
+  hardware: z.array(hardwareSchema).check(z.minLength(1), z.maxLength(16)),
+  version: versionName,
+  counter: z.int().check(z.positive()),
+  /** Plaintext bytes. */
+  size: z.int().check(z.positive(), z.maximum(limits.firmware.imageBytes)),
+  /** SHA-256 of the whole plaintext, base64url. */
+  sha256: base64url256,
+  /** Plaintext bytes of each chunk but the last; one RFC 8188 record carries one chunk. */
+  chunkBytes: z.int().check(z.minimum(limits.firmware.chunkBytes), z.maximum(limits.firmware.largestChunkBytes)),
+  /** SHA-256 of each plaintext chunk, base64url. */
+  chunks: z.array(base64url256).check(z.minLength(1), z.maxLength(limits.firmware.chunks)),
+  /** Name of the encrypted object below `<messageUrl>/firmware/`. */
+  object: z.string().check(z.regex(/^[A-Za-z0-9_-]{22,64}$/)),
+});
+export type ManifestClaims = z.infer<typeof manifestClaimsSchema>;
+
+/** States of one update, in order; `installed` is said only by the new firmware after it booted. */
+export const firmwareStates = ["downloading", "verified", "installed", "failed", "rolled-back"] as const;
+export type FirmwareState = (typeof firmwareStates)[number];
+
+/** Figure 6, later steps: what became of a release on this device. */
+export const firmwareReportBodySchema = z.strictObject({
+  counter: z.int().check(z.positive()),
+  state: z.enum(firmwareStates),
+  /** A stable local code such as `chunk-mismatch`. */
+  reason: z.optional(z.string().check(z.regex(/^[a-z][a-z-]{0,63}$/))),
+});
+export type FirmwareReportBody = z.infer<typeof firmwareReportBodySchema>;
+
+export const firmwareReportReplySchema = z.object({});

@@ -1,0 +1,43 @@
+/**
+ * Every number of the protocol in one place. Both ends refuse what exceeds them before spending work on it.
+ * Bytes are of the serialised form, times are seconds.
+ */
+export const limits = {
+  /** A whole compact token, request or reply. */
+  tokenBytes: 307_200,
+  /** A decoded protected header. */
+  headerBytes: 1_024,
+  /** A JSON body of the bootstrap routes. */
+  bootstrapBytes: 16_384,
+  /** JSON nesting; far below what exhausts a recursive parser. */
+  jsonDepth: 16,
+  /** `W` of the delivery rules: how far a `seq` may run ahead of the oldest unresolved one. */
+  window: 128,
+  /** Padding rounds the claims up to a multiple of this many bytes. */
+  paddingBytes: 256,
+  /** Claims of a request are valid for this long when the device names no other lifetime. */
+  lifetimeSeconds: 86_400,
+  /** The longest lifetime a request may claim: store-and-forward links. */
+  longestLifetimeSeconds: 604_800,
+  /** How far a clock may be off before `iat` lies in the future. */
+  clockSkewSeconds: 60,
+  /** RFC 9068 access token of the bootstrap. */
+  firstTokenSeconds: 300,
+  /** A key set older than this prompts a fetch, never a stop. */
+  keySetSeconds: 604_800,
+  /** Parties that may sign one co-signed document. */
+  signatures: 4,
+  /** What a device takes as its poll interval is clamped to these. */
+  pollSeconds: { least: 60, most: 604_800 },
+  /** What is not authenticated may delay a device's next try by at most this. */
+  retrySeconds: 3_600,
+  firmware: {
+    /** Plaintext bytes of an image. */
+    imageBytes: 1_073_741_824,
+    /** Chunks of one manifest: keeps an offer inside `tokenBytes`. */
+    chunks: 2_048,
+    /** The smallest plaintext chunk; larger images take larger powers of two. */
+    chunkBytes: 65_536,
+    largestChunkBytes: 1_048_576,
+  },
+} as const;

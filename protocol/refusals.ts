@@ -1,0 +1,55 @@
+import * as z from "zod/mini";
+
+/**
+ * The closed list of sealed refusals. `final`: the message is resolved and its `seq` used up; the others are never stored and the same
+ * message is sent again, at once after what `detail` says, or later. `detail` is what an operator reads; it names no value of the request.
+ */
+export const refusals = {
+  malformed: { final: true, detail: "A claim or body member is missing, unknown or out of range; `field` names it." },
+  "unsupported-operation": { final: true, detail: "This service does not know the operation." },
+  conflict: { final: true, detail: "Another message already used this seq; this one has no effect, ever." },
+  "below-window": { final: true, detail: "The seq is older than the service remembers; its fate is unknown." },
+  "too-far-ahead": {
+    final: false,
+    detail: "The seq is further ahead of ack than the window allows; resolve older messages first.",
+  },
+  clock: {
+    final: false,
+    detail: "iat and exp do not contain the service's time; renew them from `time`, keep seq, jti and body.",
+  },
+  throttled: { final: false, detail: "The service is busy; try again later." },
+  "not-registered": { final: true, detail: "The device has not registered; send `register` first." },
+  revoked: { final: true, detail: "The operator revoked this device; this is never lifted." },
+  gone: { final: true, detail: "This device has de-registered; this is never lifted." },
+  "invalid-proof": {
+    final: true,
+    detail: "The PKCS#10 request does not prove possession of the new keys for this device.",
+  },
+  superseded: { final: true, detail: "A later renewal has already been applied." },
+  "unknown-release": { final: true, detail: "The service never offered this release to this device." },
+} as const satisfies Record<string, { final: boolean; detail: string }>;
+
+export type RefusalCode = keyof typeof refusals;
+
+export const refusalCodes = Object.keys(refusals).filter((code): code is RefusalCode => code in refusals);
+
+/** Body of a sealed refusal. */
+export const refusalBodySchema = z.strictObject({
+  detail: z.string().check(z.maxLength(256)),
+  /** Send the same message again. */
+  retry: z.boolean(),
+  /** The claim or body member at fault, as `body.model`. */
+  field: z.optional(z.string().check(z.maxLength(128))),
+  /** `conflict`, `below-window`: the highest seq the service has accepted; the device goes on above it. */
+  highest: z.optional(z.int().check(z.nonnegative())),
+  /** `clock`: the service's time, Unix seconds. */
+  time: z.optional(z.int().check(z.nonnegative())),
+});
+export type RefusalBody = z.infer<typeof refusalBodySchema>;
+
+/** An expected no, as a value. */
+export type Refusal = { readonly code: RefusalCode } & Partial<Pick<RefusalBody, "field" | "highest" | "time">>;
+
+export function refusalBody({ code, ...more }: Refusal): RefusalBody {
+  return { detail: refusals[code].detail, retry: !refusals[code].final, ...more };
+}

@@ -1,0 +1,31 @@
+import { defineConfig } from "vitest/config";
+
+/** `fast` runs in memory; `e2e` runs on the emulator, which its global set-up starts once and stops. */
+export default defineConfig({
+  test: {
+    reporters: ["default", "./test/reporter.ts"],
+    maxWorkers: 2,
+    projects: [
+      {
+        test: {
+          name: "fast",
+          include: ["test/**/*.test.ts"],
+          exclude: ["test/e2e/**"],
+          testTimeout: 30_000,
+        },
+      },
+      {
+        test: {
+          name: "e2e",
+          include: ["test/e2e/**/*.test.ts"],
+          globalSetup: ["test/e2e/stack-setup.ts"],
+          // One stack: what a file counts or breaks between a function and AWS must not meet another file's messages.
+          fileParallelism: false,
+          testTimeout: 60_000,
+          hookTimeout: 120_000,
+          sequence: { groupOrder: 1 },
+        },
+      },
+    ],
+  },
+});
