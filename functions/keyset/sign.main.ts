@@ -1,0 +1,23 @@
+import { dynamodbClient, kmsClient } from "../aws/clients.ts";
+import { ecPublicKey, kmsSigner, rsaPublicKey } from "../aws/kms.ts";
+import { logInvocation } from "../log.ts";
+import { dynamodbStore } from "../store/dynamodb-store.ts";
+import { readKeySetSignEnvironment } from "./environment.ts";
+import { publishKeySet } from "./sign.ts";
+
+const environment = readKeySetSignEnvironment();
+const kms = kmsClient();
+const store = dynamodbStore(dynamodbClient(), { trust: environment.TRUST_TABLE });
+
+/** Invoked at every deployment and by a schedule; what fails is retried by both. */
+export async function handler(): Promise<void> {
+  const start = Date.now();
+  const [signer, messageSigningKey, messageDecryptionKey] = await Promise.all([
+    kmsSigner(kms, environment.KEY_SET_KEY),
+    ecPublicKey(kms, environment.MESSAGE_SIGNING_KEY),
+    rsaPublicKey(kms, environment.MESSAGE_DECRYPTION_KEY),
+  ]);
+  const ports = { serviceId: environment.SERVICE_ID, store, signer, messageSigningKey, messageDecryptionKey };
+  const version = await publishKeySet(ports, Math.floor(start / 1000));
+  logInvocation({ function: "keyset-sign", outcome: "ok", version, ms: Date.now() - start });
+}

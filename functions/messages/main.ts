@@ -1,0 +1,38 @@
+import { dynamodbClient, kmsClient } from "../aws/clients.ts";
+import { kmsContentKeyOpener, kmsSigner, kmsUnwrap } from "../aws/kms.ts";
+import { readCatchUp } from "../store/catch-up.ts";
+import { dynamodbStore } from "../store/dynamodb-store.ts";
+import { releases } from "../store/releases.ts";
+import { readMessagesEnvironment } from "./environment.ts";
+import { makeHandler } from "./handler.ts";
+
+const environment = readMessagesEnvironment();
+const kms = kmsClient();
+const store = dynamodbStore(dynamodbClient(), {
+  devices: environment.DEVICES_TABLE,
+  releases: environment.RELEASES_TABLE,
+  trust: environment.TRUST_TABLE,
+  journal: environment.JOURNAL_TABLE,
+});
+const serviceId = environment.SERVICE_ID;
+const [opener, replySigner, receiptSigner, ca] = await Promise.all([
+  kmsContentKeyOpener(kms, environment.MESSAGE_DECRYPTION_KEY),
+  kmsSigner(kms, environment.MESSAGE_SIGNING_KEY),
+  kmsSigner(kms, environment.RECEIPT_KEY),
+  kmsSigner(kms, environment.ISSUING_CA_KEY),
+]);
+
+export const handler = makeHandler({
+  serviceId,
+  generation: Number(environment.KEY_GENERATION),
+  store,
+  openers: [opener],
+  replySigner,
+  readCatchUp: () => readCatchUp(store),
+  exchanges: {
+    serviceId,
+    releases: releases(store, (wrapped, context) => kmsUnwrap(kms, environment.SECRETS_KEY, wrapped, context)),
+    receiptSigner,
+    ca: { signer: ca, key: ca.jwk },
+  },
+});

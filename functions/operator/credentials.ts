@@ -1,0 +1,134 @@
+import {
+  type CreateCredentialReply,
+  type CreateCredentialRequest,
+  type Credential,
+  createCredentialRequestSchema,
+  operatorLimits,
+} from "@sealpost/protocol/operator-api.ts";
+import { thumbprint } from "@sealpost/protocol/keys.ts";
+import { problem } from "@sealpost/protocol/problems.ts";
+import type { TrustClaims } from "@sealpost/protocol/trust.ts";
+import * as z from "zod/mini";
+
+import { credentialTarget, journalPut } from "../store/journal.ts";
+import type { Put } from "../store/port.ts";
+import { type CredentialRecord, credentialRecordSchema, parseRecord, shardOf } from "../store/records.ts";
+import { type Act, type Answer, type Decision, commit } from "./act.ts";
+import { type Call, pageQuery, parseBody, parseQuery, pathId } from "./call.ts";
+import type { OperatorPorts } from "./ports.ts";
+import { listShards } from "./shards.ts";
+import { readStoredTrust } from "./trust.ts";
+
+/** How long a credential that was never used stays in lists after its end. */
+const keptSeconds = 30 * 86_400;
+
+const listQuerySchema = z.strictObject(pageQuery);
+
+export async function createCredential(call: Call, ports: OperatorPorts): Promise<Answer> {
+  const request = parseBody(call, createCredentialRequestSchema);
+  if ("problem" in request) return request;
+  const trust = await readStoredTrust(ports.store);
+  if ("problem" in trust) return trust;
+  const credentialId = ports.newId();
+  const act = { actor: call.actor, now: ports.now(), unique: ports.newId() };
+  return commit(ports.store, async () => decideCreation(request.value, credentialId, trust.value.claims, act));
+}
+
+/** A credential pins the roots of the newest trust document, so there must be one. */
+export async function decideCreation(
+  request: CreateCredentialRequest,
+  credentialId: string,
+  trust: TrustClaims,
+  { actor, now, unique }: Act,
+): Promise<Decision> {
+  const validUntil = now + (request.validSeconds ?? operatorLimits.validSeconds.usual);
+  const record: CredentialRecord = {
+    credentialId,
+    shard: shardOf(credentialId),
+    revision: 0,
+    status: "issued",
+    secretHash: request.secretHash,
+    serialNumber: request.serialNumber,
+    created: now,
+    createdBy: actor,
+    validUntil,
+    expires: validUntil + keptSeconds,
+  };
+  const entry = {
+    target: credentialTarget(credentialId),
+    action: "credential.created",
+    actor,
+    time: now,
+    detail: { serialNumber: record.serialNumber, validUntil },
+  } as const;
+  const roots = trust.standby ? [trust.root, trust.standby] : [trust.root];
+  const reply: CreateCredentialReply = {
+    credential: credentialView(record, now),
+    serviceId: trust.iss,
+    roots: await Promise.all(roots.map(thumbprint)),
+  };
+  return { reply, puts: [{ table: "credentials", item: record, when: "absent" }, journalPut(entry, unique)] };
+}
+
+export async function listCredentials(call: Call, ports: OperatorPorts): Promise<Answer> {
+  const query = parseQuery(call, listQuerySchema);
+  if ("problem" in query) return query;
+  const page = await listShards(ports.store, "credentials", query.value);
+  if ("problem" in page) return page;
+  const { items, ...rest } = page.value;
+  const now = ports.now();
+  const credentials = items.map((item) => credentialView(parseRecord(credentialRecordSchema, item), now));
+  return { reply: { credentials, ...rest } };
+}
+
+export async function revokeCredential(call: Call, ports: OperatorPorts): Promise<Answer> {
+  const id = pathId(call, "credentialId");
+  if ("problem" in id) return id;
+  const act = { actor: call.actor, now: ports.now(), unique: ports.newId() };
+  return commit(ports.store, async () => {
+    const [item] = await ports.store.read([{ table: "credentials", key: { credentialId: id.value } }]);
+    if (!item) return { problem: problem("not-found", { detail: "There is no credential with this id." }) };
+    return decideRevocation(parseRecord(credentialRecordSchema, item), act);
+  });
+}
+
+/** Once spent, a credential is a device: ending one does not end the other. */
+export function decideRevocation(record: CredentialRecord, { actor, now, unique }: Act): Decision {
+  switch (record.status) {
+    case "revoked":
+      return { reply: { credential: credentialView(record, now) }, puts: [] };
+    case "spent":
+      return {
+        problem: problem("conflict", {
+          detail: "The credential has been spent; revoke the device that spent it instead.",
+          deviceId: record.deviceId,
+        }),
+      };
+    case "issued": {
+      const revoked: CredentialRecord = { ...record, status: "revoked", revision: record.revision + 1 };
+      const put: Put = { table: "credentials", item: revoked, when: { revision: record.revision } };
+      const entry = {
+        target: credentialTarget(record.credentialId),
+        action: "credential.revoked",
+        actor,
+        time: now,
+        detail: { serialNumber: record.serialNumber },
+      } as const;
+      return { reply: { credential: credentialView(revoked, now) }, puts: [put, journalPut(entry, unique)] };
+    }
+  }
+}
+
+/** What operators see: never the hash of the secret. */
+function credentialView(record: CredentialRecord, now: number): Credential {
+  const { credentialId, serialNumber, status, created, createdBy, validUntil, deviceId } = record;
+  return {
+    credentialId,
+    serialNumber,
+    status: status === "issued" && validUntil <= now ? "expired" : status,
+    created,
+    createdBy,
+    validUntil,
+    ...(deviceId === undefined ? {} : { deviceId }),
+  };
+}

@@ -1,0 +1,107 @@
+import { thumbprint } from "@sealpost/protocol/keys.ts";
+import { type Device as DeviceView, type DeviceDetail, deviceStatuses } from "@sealpost/protocol/operator-api.ts";
+import { problem } from "@sealpost/protocol/problems.ts";
+import * as z from "zod/mini";
+
+import { type Device, devicePuts, readDevice } from "../registry/device.ts";
+import { deviceTarget, journalPut } from "../store/journal.ts";
+import { type IdentityRecord, identityRecordSchema, parseRecord } from "../store/records.ts";
+import { type Act, type Answer, type Decision, commit } from "./act.ts";
+import { type Call, pageQuery, parseQuery, pathId } from "./call.ts";
+import type { OperatorPorts } from "./ports.ts";
+import { listShards } from "./shards.ts";
+
+const listQuerySchema = z.strictObject({ ...pageQuery, status: z.optional(z.enum(deviceStatuses)) });
+
+const unknownDevice = { problem: problem("not-found", { detail: "There is no device with this id." }) };
+
+/** With a status, `limit` counts the devices looked at: a page may hold fewer, and none, before the list ends. */
+export async function listDevices(call: Call, ports: OperatorPorts): Promise<Answer> {
+  const query = parseQuery(call, listQuerySchema);
+  if ("problem" in query) return query;
+  const { status, ...paging } = query.value;
+  const page = await listShards(ports.store, "devices", paging);
+  if ("problem" in page) return page;
+  const { items, ...rest } = page.value;
+  const identities = items.map((item) => parseRecord(identityRecordSchema, item));
+  const devices = identities.filter((identity) => status === undefined || identity.status === status).map(deviceView);
+  return { reply: { devices, ...rest } };
+}
+
+export async function showDevice(call: Call, ports: OperatorPorts): Promise<Answer> {
+  const id = pathId(call, "deviceId");
+  if ("problem" in id) return id;
+  const device = await readDevice(ports.store, id.value, ports.generation);
+  return device ? { reply: { device: await deviceDetail(device) } } : unknownDevice;
+}
+
+export async function revokeDevice(call: Call, ports: OperatorPorts): Promise<Answer> {
+  const id = pathId(call, "deviceId");
+  if ("problem" in id) return id;
+  const act = { actor: call.actor, now: ports.now(), unique: ports.newId() };
+  return commit(ports.store, async () => {
+    const device = await readDevice(ports.store, id.value, ports.generation);
+    return device ? decideRevocation(device, ports.generation, act) : unknownDevice;
+  });
+}
+
+/**
+ * Revocation is final. The journal keeps what a restore from before it needs to refuse the device again (delivery rule 12).
+ */
+export function decideRevocation(device: Device, generation: number, { actor, now, unique }: Act): Decision {
+  const { identity } = device;
+  switch (device.status) {
+    case "revoked":
+      return { reply: { device: deviceView({ ...identity, status: "revoked" }) }, puts: [] };
+    case "deregistered":
+      return {
+        problem: problem("conflict", {
+          detail: "The device has de-registered and can send nothing more; there is nothing to revoke.",
+        }),
+      };
+    case "provisioned":
+    case "registered": {
+      const entry = {
+        target: deviceTarget(identity.deviceId),
+        action: "device.revoked",
+        actor,
+        time: now,
+        detail: {
+          serialNumber: identity.serialNumber,
+          credentialId: identity.credentialId,
+          keys: identity.keys,
+          certificate: identity.certificate,
+        },
+      } as const;
+      return {
+        reply: { device: deviceView({ ...identity, status: "revoked" }) },
+        puts: [...devicePuts(device, { ...device, status: "revoked" }, generation), journalPut(entry, unique)],
+      };
+    }
+  }
+}
+
+function deviceView(identity: IdentityRecord): DeviceView {
+  const { deviceId, status, serialNumber, credentialId, created, registration, update } = identity;
+  return {
+    deviceId,
+    status,
+    serialNumber,
+    credentialId,
+    created,
+    ...(registration ? { registration } : {}),
+    ...(update ? { update } : {}),
+  };
+}
+
+async function deviceDetail({ identity, status, window, lastSeen }: Device): Promise<DeviceDetail> {
+  const { keys, certificate, receipt } = identity;
+  return {
+    ...deviceView({ ...identity, status }),
+    signingKey: await thumbprint(keys.signingKey),
+    encryptionKey: await thumbprint(keys.encryptionKey),
+    certificate,
+    ...(receipt === undefined ? {} : { receipt }),
+    window: { ack: window.ack, high: window.high, ...(lastSeen === undefined ? {} : { lastSeen }) },
+  };
+}

@@ -1,0 +1,74 @@
+import { type ProblemCode, problem, problemMediaType } from "@sealpost/protocol/problems.ts";
+import type { APIGatewayProxyStructuredResultV2 } from "aws-lambda";
+
+import { type FaultCode, faultCode } from "../fault.ts";
+import { logInvocation } from "../log.ts";
+import type { Answer } from "./act.ts";
+import { type OperatorEvent, parseEvent, toCall } from "./call.ts";
+import type { OperatorPorts } from "./ports.ts";
+import { routes } from "./routes.ts";
+
+const faultProblems = {
+  throttled: "throttled",
+  unavailable: "unavailable",
+  "not-set-up": "unavailable",
+} as const satisfies Record<FaultCode, ProblemCode>;
+
+type Fields = { readonly fault?: string; readonly cause?: string };
+
+/** Answers one operator request and writes one line about it. */
+export function makeHandler(ports: OperatorPorts) {
+  return async (input: unknown): Promise<APIGatewayProxyStructuredResultV2> => {
+    const started = performance.now();
+    const event = parseEvent(input);
+    const [answer, fields] = await answerOf(event, ports);
+    const response = toResponse(answer);
+    logInvocation({
+      function: "operator",
+      requestId: event.requestContext.requestId,
+      route: event.routeKey,
+      actor: event.requestContext.authorizer?.iam?.userArn ?? undefined,
+      ...event.pathParameters,
+      status: response.statusCode,
+      problem: "problem" in answer ? answer.problem.code : undefined,
+      ...fields,
+      milliseconds: Math.round(performance.now() - started),
+    });
+    return response;
+  };
+}
+
+async function answerOf(event: OperatorEvent, ports: OperatorPorts): Promise<[Answer, Fields]> {
+  try {
+    const call = toCall(event);
+    if ("problem" in call) return [call, {}];
+    const route = routes.get(event.routeKey);
+    if (!route) return [{ problem: problem("not-found") }, {}];
+    return [await route(call.value, ports), {}];
+  } catch (error) {
+    return [{ problem: problem(faultProblems[faultCode(error) ?? "unavailable"]) }, faultFields(error)];
+  }
+}
+
+/** A fault's message is ours and names no value; of any other exception, only its name and where it came from are written. */
+function faultFields(error: unknown): Fields {
+  if (!(error instanceof Error)) return { fault: typeof error };
+  if (faultCode(error) !== undefined) {
+    const cause = error.cause instanceof Error ? { cause: error.cause.name } : {};
+    return { fault: error.message, ...cause };
+  }
+  const place = error.stack?.split("\n").find((line) => line.startsWith("    at "));
+  return { fault: error.name, ...(place ? { cause: place.trim() } : {}) };
+}
+
+function toResponse(answer: Answer): APIGatewayProxyStructuredResultV2 & { readonly statusCode: number } {
+  const [statusCode, type, body] =
+    "problem" in answer
+      ? [answer.problem.status, problemMediaType, answer.problem]
+      : [200, "application/json", answer.reply];
+  return {
+    statusCode,
+    headers: { "content-type": type, "cache-control": "no-store" },
+    body: JSON.stringify(body),
+  };
+}

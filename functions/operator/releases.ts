@@ -1,0 +1,169 @@
+import { type CoSigned } from "@sealpost/protocol/co-signed.ts";
+import { type ManifestClaims, hardwareSchema, modelSchema } from "@sealpost/protocol/exchanges/firmware.ts";
+import { thumbprint } from "@sealpost/protocol/keys.ts";
+import { limits } from "@sealpost/protocol/limits.ts";
+import { openManifest } from "@sealpost/protocol/manifest.ts";
+import { type Release, publishReleaseRequestSchema } from "@sealpost/protocol/operator-api.ts";
+import { problem } from "@sealpost/protocol/problems.ts";
+import { isTokenError } from "@sealpost/protocol/token-error.ts";
+import type { TrustClaims } from "@sealpost/protocol/trust.ts";
+import * as z from "zod/mini";
+
+import { journalPut } from "../store/journal.ts";
+import type { Key, Put } from "../store/port.ts";
+import { type ReleaseRecord, parseRecord, releaseRecordSchema } from "../store/records.ts";
+import { type Act, type Answer, type Decision, commit } from "./act.ts";
+import { type Call, type Parsed, invalid, pageQuery, parseBody, parseQuery } from "./call.ts";
+import type { OperatorPorts } from "./ports.ts";
+import { listPartitions } from "./shards.ts";
+import { readStoredTrust } from "./trust.ts";
+
+/** Releases are few: their list index has one partition. */
+const listShard = "0";
+/** Counter of the item that copies the newest release of its target. */
+const newestCounter = 0;
+/** What DynamoDB takes in one transaction, less room for attribute names. */
+const transactionBytes = 4_000_000;
+
+const listQuerySchema = z.strictObject({
+  ...pageQuery,
+  model: z.optional(modelSchema),
+  hardware: z.optional(hardwareSchema),
+});
+
+/** A release as published: its manifest, what the manifest says, and its key. */
+export type Publication = { readonly manifest: CoSigned; readonly claims: ManifestClaims; readonly wrappedKey: string };
+
+export async function publishRelease(call: Call, ports: OperatorPorts): Promise<Answer> {
+  const request = parseBody(call, publishReleaseRequestSchema);
+  if ("problem" in request) return request;
+  const trust = await readStoredTrust(ports.store);
+  if ("problem" in trust) return trust;
+  const { manifest, wrappedKey } = request.value;
+  const claims = await openedManifest(manifest, trust.value.claims);
+  if ("problem" in claims) return claims;
+  const publication = { manifest, wrappedKey, claims: claims.value };
+  const act = { actor: call.actor, now: ports.now(), unique: ports.newId() };
+  return commit(ports.store, async () => {
+    const items = await ports.store.read(targetsOf(claims.value).map(newestKey));
+    const newest = items.map((item) => item && parseRecord(releaseRecordSchema, item));
+    return decideRelease(publication, newest, act);
+  });
+}
+
+/**
+ * @param newest of each hardware of the manifest, in its order
+ */
+export function decideRelease(
+  { manifest, claims, wrappedKey }: Publication,
+  newest: readonly (ReleaseRecord | undefined)[],
+  { actor, now, unique }: Act,
+): Decision {
+  const { model, hardware, version, counter, size, sha256, object, exp, iat } = claims;
+  if (exp <= now) return invalid("manifest.exp", "The manifest has expired.");
+  if (iat > now + limits.clockSkewSeconds) return invalid("manifest.iat", "The manifest is dated in the future.");
+  if (new Set(hardware).size < hardware.length)
+    return invalid("manifest.hardware", "The manifest names a hardware twice.");
+  const manifestBytes = manifest.reduce((sum, token) => sum + token.length, 0);
+  if (offerBytes(manifestBytes) > limits.tokenBytes || 2 * hardware.length * manifestBytes > transactionBytes) {
+    return invalid(
+      "manifest",
+      "The manifest is too large: larger chunks, fewer signatures or less hardware make it smaller.",
+    );
+  }
+  const highest = Math.max(0, ...newest.map((record) => record?.release.counter ?? 0));
+  if (counter <= highest) {
+    return {
+      problem: problem("conflict", {
+        detail: `The release counter must be above ${highest}, which is published for this model and hardware.`,
+        field: "manifest.counter",
+        highest,
+      }),
+    };
+  }
+  const shared = {
+    at: `${new Date(now * 1000).toISOString()}#${object}`,
+    release: { counter, version, model, hardware, size, sha256, object, exp },
+    manifest,
+    wrappedKey,
+    publishedBy: actor,
+  };
+  const puts = targetsOf(claims).flatMap((target, position): Put[] => {
+    const before = newest[position]?.revision;
+    // One item of each release is in the list index: the one of its first hardware.
+    const release: ReleaseRecord = {
+      ...shared,
+      target,
+      counter,
+      revision: 0,
+      ...(position === 0 ? { shard: listShard } : {}),
+    };
+    const pointer: ReleaseRecord = { ...shared, target, counter: newestCounter, revision: (before ?? -1) + 1 };
+    const entry = {
+      target: `release#${target}`,
+      action: "release.published",
+      actor,
+      time: now,
+      detail: { counter, version, size, sha256, object, exp },
+    } as const;
+    return [
+      { table: "releases", item: release, when: "absent" },
+      { table: "releases", item: pointer, when: before === undefined ? "absent" : { revision: before } },
+      journalPut(entry, unique),
+    ];
+  });
+  return { reply: { release: releaseView({ ...shared }) }, puts };
+}
+
+/** Newest first, of everything or of one model and hardware. */
+export async function listReleases(call: Call, ports: OperatorPorts): Promise<Answer> {
+  const query = parseQuery(call, listQuerySchema);
+  if ("problem" in query) return query;
+  const { model, hardware, ...paging } = query.value;
+  if ((model === undefined) !== (hardware === undefined)) {
+    return invalid(model === undefined ? "model" : "hardware", "model and hardware are given together.");
+  }
+  const partition =
+    model === undefined
+      ? ({ index: "list", partition: ["shard", listShard] } as const)
+      : ({ partition: ["target", `${model}#${hardware}`] } as const);
+  const page = await listPartitions(ports.store, [{ table: "releases", descending: true, ...partition }], paging);
+  if ("problem" in page) return page;
+  const { items, ...rest } = page.value;
+  const records = items.map((item) => parseRecord(releaseRecordSchema, item));
+  const releases = records.filter(({ counter }) => counter !== newestCounter).map(releaseView);
+  const trust = await readStoredTrust(ports.store);
+  const signing = "value" in trust ? { signing: await signingOf(trust.value.claims) } : {};
+  return { reply: { releases, ...rest, ...signing } };
+}
+
+async function openedManifest(manifest: CoSigned, trust: TrustClaims): Promise<Parsed<ManifestClaims>> {
+  try {
+    return { value: await openManifest(manifest, trust) };
+  } catch (error) {
+    if (!isTokenError(error)) throw error;
+    const needed = `${trust.releaseThreshold} of the ${trust.releaseKeys.length} release keys of the trust document`;
+    return invalid("manifest", `The manifest is not a valid one signed by ${needed} (${error.code}, ${error.detail}).`);
+  }
+}
+
+async function signingOf({ releaseKeys, releaseThreshold }: TrustClaims) {
+  return { keys: await Promise.all(releaseKeys.map(thumbprint)), threshold: releaseThreshold };
+}
+
+/** An offer carries the manifest in JSON inside a JWS inside a JWE, each of which is base64url of the one before. */
+function offerBytes(manifestBytes: number): number {
+  return Math.ceil((manifestBytes * 16) / 9) + 4_096;
+}
+
+function targetsOf({ model, hardware }: ManifestClaims): string[] {
+  return hardware.map((one) => `${model}#${one}`);
+}
+
+function newestKey(target: string): Key {
+  return { table: "releases", key: { target, counter: newestCounter } };
+}
+
+function releaseView({ release, at, publishedBy }: Pick<ReleaseRecord, "release" | "at" | "publishedBy">): Release {
+  return { ...release, published: at.split("#", 1)[0] ?? at, publishedBy };
+}

@@ -1,0 +1,128 @@
+import type { DynamoDBClient } from "@aws-sdk/client-dynamodb";
+import {
+  BatchGetCommand,
+  DynamoDBDocumentClient,
+  GetCommand,
+  PutCommand,
+  QueryCommand,
+  TransactWriteCommand,
+} from "@aws-sdk/lib-dynamodb";
+
+import { awsErrorName, awsFault } from "../aws/errors.ts";
+import { Fault } from "../fault.ts";
+import { type Item, type Key, type Put, type Store, type Table, tables } from "./port.ts";
+
+export type TableNames = Partial<Record<Table, string>>;
+
+/** The store on DynamoDB. Each method is one call: GetItem or BatchGetItem, PutItem or TransactWriteItems, Query. */
+export function dynamodbStore(dynamodb: DynamoDBClient, tableNames: TableNames): Store {
+  const client = DynamoDBDocumentClient.from(dynamodb, { marshallOptions: { removeUndefinedValues: true } });
+
+  const tableName = (table: Table) => {
+    const name = tableNames[table];
+    if (name === undefined) throw new Fault("not-set-up", `no name for table ${table}`);
+    return name;
+  };
+
+  const readOne = async ({ table, key }: Key) => {
+    const { Item: item } = await client.send(
+      new GetCommand({ TableName: tableName(table), Key: keyOf(table, key), ConsistentRead: true }),
+    );
+    return [item];
+  };
+
+  const readSeveral = async (keys: readonly Key[]) => {
+    const byTable = Map.groupBy(keys, ({ table }) => tableName(table));
+    const requests = [...byTable].map(([name, group]) => [
+      name,
+      { Keys: group.map(({ table, key }) => keyOf(table, key)), ConsistentRead: true },
+    ]);
+    const answer = await client.send(new BatchGetCommand({ RequestItems: Object.fromEntries(requests) }));
+    if (Object.keys(answer.UnprocessedKeys ?? {}).length > 0)
+      throw new Fault("throttled", "BatchGetItem: unprocessed keys");
+    return keys.map(({ table, key }) =>
+      answer.Responses?.[tableName(table)]?.find((item) => tables[table].every((name) => item[name] === key[name])),
+    );
+  };
+
+  return {
+    async read(keys) {
+      const [first, ...others] = keys;
+      if (!first) return [];
+      try {
+        return others.length === 0 ? await readOne(first) : await readSeveral(keys);
+      } catch (error) {
+        throw error instanceof Fault ? error : awsFault(error, "DynamoDB read");
+      }
+    },
+
+    async write(puts) {
+      const conditional = puts.map((put) => toConditionalPut(put, tableName(put.table)));
+      const [first, ...others] = conditional;
+      if (!first) return true;
+      try {
+        if (others.length === 0) await client.send(new PutCommand(first));
+        else await client.send(new TransactWriteCommand({ TransactItems: conditional.map((Put) => ({ Put })) }));
+        return true;
+      } catch (error) {
+        if (isLostRace(error)) return false;
+        throw awsFault(error, "DynamoDB write");
+      }
+    },
+
+    async list({ table, index, partition: [attribute, value], limit, cursor, descending = false }) {
+      try {
+        const page = await client.send(
+          new QueryCommand({
+            TableName: tableName(table),
+            ...(index ? { IndexName: index } : {}),
+            KeyConditionExpression: "#partition = :value",
+            ExpressionAttributeNames: { "#partition": attribute },
+            ExpressionAttributeValues: { ":value": value },
+            Limit: limit,
+            ScanIndexForward: !descending,
+            ...(cursor === undefined ? {} : { ExclusiveStartKey: JSON.parse(cursor) }),
+          }),
+        );
+        const items = page.Items ?? [];
+        return page.LastEvaluatedKey ? { items, cursor: JSON.stringify(page.LastEvaluatedKey) } : { items };
+      } catch (error) {
+        throw awsFault(error, "DynamoDB list");
+      }
+    },
+  };
+}
+
+function keyOf(table: Table, item: Item): Record<string, unknown> {
+  return Object.fromEntries(tables[table].map((name) => [name, item[name]]));
+}
+
+function toConditionalPut({ table, item, when }: Put, tableName: string) {
+  const base = { TableName: tableName, Item: item };
+  if (when === "absent") {
+    const [partitionKey] = tables[table];
+    return {
+      ...base,
+      ConditionExpression: "attribute_not_exists(#key)",
+      ExpressionAttributeNames: { "#key": partitionKey },
+    };
+  }
+  const entries = Object.entries(when);
+  return {
+    ...base,
+    ConditionExpression: entries.map((_, i) => `#n${i} = :v${i}`).join(" AND "),
+    ExpressionAttributeNames: Object.fromEntries(entries.map(([name], i) => [`#n${i}`, name])),
+    ExpressionAttributeValues: Object.fromEntries(entries.map(([, value], i) => [`:v${i}`, value])),
+  };
+}
+
+/** A cancelled transaction is a lost race only if no reason says otherwise: a throttled one must not look like a conflict. */
+function isLostRace(error: unknown): boolean {
+  const name = awsErrorName(error);
+  if (name === "ConditionalCheckFailedException" || name === "TransactionConflictException") return true;
+  if (name !== "TransactionCanceledException" || !(error instanceof Error)) return false;
+  const reasons =
+    "CancellationReasons" in error && Array.isArray(error.CancellationReasons) ? error.CancellationReasons : [];
+  const codes = reasons.map((reason: { Code?: string }) => reason.Code).filter((code) => code && code !== "None");
+  return codes.length > 0 && codes.every((code) => code === "ConditionalCheckFailed" || code === "TransactionConflict");
+}

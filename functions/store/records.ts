@@ -1,0 +1,182 @@
+import { base64url256, ecPublicJwkSchema } from "@sealpost/protocol/keys.ts";
+import { firmwareStates, firmwareVersionSchema } from "@sealpost/protocol/exchanges/firmware.ts";
+import * as z from "zod/mini";
+
+import { Fault } from "../fault.ts";
+import type { Item } from "./port.ts";
+
+/** Shapes of the stored items. docs/storage.md says who writes each, and for how long it lives. */
+
+const seconds = z.int().check(z.nonnegative());
+const revision = z.int().check(z.nonnegative());
+const shard = z.string().check(z.length(1));
+
+export const deviceStatuses = ["provisioned", "registered", "revoked", "deregistered"] as const;
+export type DeviceStatus = (typeof deviceStatuses)[number];
+
+export const credentialRecordSchema = z.object({
+  credentialId: z.uuid(),
+  shard,
+  revision,
+  status: z.enum(["issued", "spent", "revoked"]),
+  /** SHA-256 of the secret, base64url; the secret has at least 128 random bits, so no slow hash is needed. */
+  secretHash: base64url256,
+  serialNumber: z.string(),
+  created: seconds,
+  createdBy: z.string(),
+  validUntil: seconds,
+  /** TTL of DynamoDB; absent once the credential is spent. */
+  expires: z.optional(seconds),
+  /** Set when spent. */
+  deviceId: z.optional(z.uuid()),
+});
+export type CredentialRecord = z.infer<typeof credentialRecordSchema>;
+
+const deviceKeys = z.object({ signingKey: ecPublicJwkSchema, encryptionKey: ecPublicJwkSchema });
+/** A device's two public keys. */
+export type DeviceKeys = z.infer<typeof deviceKeys>;
+
+export const identityRecordSchema = z.object({
+  deviceId: z.uuid(),
+  item: z.literal("identity"),
+  shard,
+  revision,
+  /** Copy of the window's status, for lists. */
+  status: z.enum(deviceStatuses),
+  serialNumber: z.string(),
+  credentialId: z.uuid(),
+  created: seconds,
+  keys: deviceKeys,
+  /** Base64 DER of the certificate over `keys`. */
+  certificate: z.string(),
+  /** The keys before the last renewal, until a message arrives under the new ones. */
+  previousKeys: z.optional(deviceKeys),
+  /** seq of the last applied renewal. */
+  renewalSeq: z.int(),
+  registration: z.optional(
+    z.object({
+      model: z.string(),
+      hardware: z.string(),
+      firmware: firmwareVersionSchema,
+      capabilities: z.array(z.string()),
+      at: seconds,
+    }),
+  ),
+  update: z.optional(
+    z.object({
+      counter: z.int(),
+      state: z.enum(firmwareStates),
+      reason: z.optional(z.string()),
+      at: seconds,
+    }),
+  ),
+  /** Receipt of the de-registration: this item is a tombstone. */
+  receipt: z.optional(z.string()),
+});
+export type IdentityRecord = z.infer<typeof identityRecordSchema>;
+
+/** The small hot item: what every message reads and writes. */
+export const windowRecordSchema = z.object({
+  deviceId: z.uuid(),
+  item: z.literal("window"),
+  revision,
+  status: z.enum(deviceStatuses),
+  /** Key generation under which this item may be written; a restore raises it (delivery rule 14). */
+  generation: z.int(),
+  ack: z.int(),
+  high: z.int(),
+  /** Packed status and digest of each seq in (high − W, high]; see registry/window-codec.ts. */
+  outcomes: z.custom<Uint8Array>((value) => value instanceof Uint8Array),
+  /** Results of unacknowledged messages by seq. */
+  results: z.record(z.string(), z.record(z.string(), z.unknown())),
+  /** Time of the last accepted message; absent before the first. */
+  lastSeen: z.optional(seconds),
+});
+export type WindowRecord = z.infer<typeof windowRecordSchema>;
+
+export const releaseRecordSchema = z.object({
+  /** `<model>#<hardware>`. */
+  target: z.string(),
+  /** Release counter; 0 is the copy of the newest, which devices are offered. */
+  counter: z.int(),
+  /** On one item of each release alone: the list index shows it once. */
+  shard: z.optional(shard),
+  revision,
+  /** `<ISO time>#<object>`, orders lists. */
+  at: z.string(),
+  release: z.object({
+    counter: z.int(),
+    version: z.string(),
+    model: z.string(),
+    hardware: z.array(z.string()),
+    size: z.int(),
+    sha256: base64url256,
+    object: z.string(),
+    exp: seconds,
+  }),
+  /** The signed manifest (co-signed JWTs). */
+  manifest: z.array(z.string()),
+  /** The content key, encrypted by the secrets key with the context `{ object }`; base64. */
+  wrappedKey: z.string(),
+  publishedBy: z.string(),
+});
+export type ReleaseRecord = z.infer<typeof releaseRecordSchema>;
+
+export const trustRecordSchema = z.object({
+  item: z.literal("trust"),
+  revision,
+  version: z.int(),
+  /** Documents that changed the root, oldest first, then the newest document. */
+  chain: z.array(z.array(z.string())),
+});
+export type TrustRecord = z.infer<typeof trustRecordSchema>;
+
+export const keySetRecordSchema = z.object({
+  item: z.literal("keySet"),
+  version: z.int(),
+  keySet: z.string(),
+});
+export type KeySetRecord = z.infer<typeof keySetRecordSchema>;
+
+export const journalActions = [
+  "trust.published",
+  "credential.created",
+  "credential.revoked",
+  "device.certified",
+  "device.registered",
+  "device.renewed",
+  "device.renewal-ended",
+  "device.revoked",
+  "device.deregistered",
+  "device.readopted",
+  "firmware.reported",
+  "release.published",
+] as const;
+export type JournalAction = (typeof journalActions)[number];
+
+export const journalRecordSchema = z.object({
+  /** `device#<id>`, `credential#<id>`, `release#<model>#<hardware>`, `trust`. */
+  target: z.string(),
+  /** `<ISO time>#<unique>`: the order of things that happened to the target. */
+  at: z.string(),
+  day: z.string(),
+  action: z.enum(journalActions),
+  /** IAM ARN of an operator, `device#<id>` or `credential#<id>`. */
+  actor: z.string(),
+  time: seconds,
+  /** What a restore needs: keys, certificate, receipt (delivery rule 12). */
+  detail: z.record(z.string(), z.unknown()),
+});
+export type JournalRecord = z.infer<typeof journalRecordSchema>;
+
+/** Parses a stored item; one that does not fit is our fault, never the caller's. */
+export function parseRecord<T>(schema: z.ZodMiniType<T>, item: Item): T {
+  const parsed = schema.safeParse(item);
+  if (parsed.success) return parsed.data;
+  const path = parsed.error.issues[0]?.path.join(".") ?? "";
+  throw new Fault("unavailable", `stored item does not fit at ${path}`);
+}
+
+export function shardOf(id: string): string {
+  return id.slice(0, 1);
+}

@@ -1,0 +1,25 @@
+import { type EcPublicJwk, toEcPublicJwk } from "@sealpost/protocol/keys.ts";
+import type { Signer } from "@sealpost/protocol/jws.ts";
+import { webCryptoSigner } from "@sealpost/protocol/web-crypto-signer.ts";
+
+/** Real P-256 keys of a test: never written anywhere. */
+export type SigningKey = Signer & { readonly jwk: EcPublicJwk; readonly pair: CryptoKeyPair };
+
+export async function signingKey(): Promise<SigningKey> {
+  const pair = await crypto.subtle.generateKey({ name: "ECDSA", namedCurve: "P-256" }, true, ["sign", "verify"]);
+  return { ...(await webCryptoSigner(pair)), jwk: await publicJwk(pair), pair };
+}
+
+export type AgreementKey = { readonly jwk: EcPublicJwk; readonly pair: CryptoKeyPair };
+
+export async function agreementKey(): Promise<AgreementKey> {
+  const pair = await crypto.subtle.generateKey({ name: "ECDH", namedCurve: "P-256" }, true, [
+    "deriveBits",
+    "deriveKey",
+  ]);
+  return { jwk: await publicJwk(pair), pair };
+}
+
+async function publicJwk(pair: CryptoKeyPair): Promise<EcPublicJwk> {
+  return toEcPublicJwk({ ...(await crypto.subtle.exportKey("jwk", pair.publicKey)) });
+}

@@ -1,0 +1,105 @@
+import { issueCaCertificate } from "@sealpost/protocol/certificate.ts";
+import { type ServerKey, openKeySet } from "@sealpost/protocol/key-set.ts";
+import { type TrustClaims, readTrust, signTrust } from "@sealpost/protocol/trust.ts";
+
+import type { BootstrapPorts } from "../../functions/bootstrap/ports.ts";
+import { publishKeySet } from "../../functions/keyset/sign.ts";
+import type { MessagePorts } from "../../functions/messages/ports.ts";
+import { readCatchUp } from "../../functions/store/catch-up.ts";
+import { memoryStore } from "../../functions/store/memory-store.ts";
+import type { Put, Store } from "../../functions/store/port.ts";
+import type { CredentialRecord } from "../../functions/store/records.ts";
+import { releases } from "../../functions/store/releases.ts";
+import { signingKey } from "./keys.ts";
+import { agreementOpener, rsaOpener } from "./software-custody.ts";
+
+export const serviceId = "sealpost-test";
+/** The fixed present of the tests, Unix seconds. */
+export const present = 1_800_000_000;
+
+export type TestService = Awaited<ReturnType<typeof startService>>;
+
+/** The functions of a service over the memory store, with real keys of their own and a published trust document. */
+export async function startService(store: Store = memoryStore()) {
+  const [root, ca, keySetKey, firstTokenKey, receiptKey, releaseKey, replyKey] = await Promise.all(
+    Array.from({ length: 7 }, signingKey),
+  );
+  if (!root || !ca || !keySetKey || !firstTokenKey || !receiptKey || !releaseKey || !replyKey) throw new Error("keys");
+  const [rsa, agreement] = await Promise.all([rsaOpener(), agreementOpener()]);
+  const issuingCa = await issueCaCertificate({
+    serviceId,
+    caKey: ca.jwk,
+    root,
+    rootKey: root.jwk,
+    now: new Date(present * 1000),
+  });
+  const trust: TrustClaims = {
+    iss: serviceId,
+    iat: present,
+    version: 1,
+    root: root.jwk,
+    issuingCa,
+    keySetKeys: [keySetKey.jwk],
+    receiptKeys: [receiptKey.jwk],
+    releaseKeys: [releaseKey.jwk],
+    releaseThreshold: 1,
+    messageUrls: ["http://messages.test"],
+  };
+  const chain = [await signTrust(trust, [root])];
+  const trustItem: Put = { table: "trust", item: { item: "trust", revision: 1, version: 1, chain }, when: "absent" };
+  await store.write([trustItem]);
+  const { kty, n, e } = { ...rsa.jwk } as { kty: "RSA"; n: string; e: "AQAB" };
+  const keySetPorts = { serviceId, store, signer: keySetKey, messageSigningKey: replyKey.jwk };
+  await publishKeySet({ ...keySetPorts, messageDecryptionKey: { kty, n, e } }, present);
+
+  const catchUp = () => readCatchUp(store);
+  const bootstrap: BootstrapPorts = {
+    serviceId,
+    generation: 1,
+    store,
+    firstTokenSigner: firstTokenKey,
+    ca,
+    readCatchUp: catchUp,
+  };
+  const messages: MessagePorts = {
+    serviceId,
+    generation: 1,
+    store,
+    openers: [rsa, agreement],
+    replySigner: replyKey,
+    readCatchUp: catchUp,
+    exchanges: {
+      serviceId,
+      releases: releases(store, async (wrapped) => Buffer.from(wrapped, "base64")),
+      receiptSigner: receiptKey,
+      ca: { signer: ca, key: ca.jwk },
+    },
+  };
+  const published = await catchUp();
+  if (!published) throw new Error("nothing published");
+  const keySet = await openKeySet(published.keySet, { serviceId, keySetKeys: readTrust(published.trust).keySetKeys });
+  const serverKeys: Record<"rsa" | "agreement", ServerKey> = {
+    rsa: { kid: rsa.kid, alg: "RSA-OAEP-256", jwk: { kty, n, e } },
+    agreement: { kid: agreement.kid, alg: "ECDH-ES+A256KW", jwk: agreement.jwk as ServerKey["jwk"] },
+  };
+  return { store, bootstrap, messages, keySet, trust, chain, serverKeys, root, releaseKey, replyKey, firstTokenKey };
+}
+
+/** Stores an issued credential, as the operator API does. */
+export async function storeCredential(
+  store: Store,
+  credential: Pick<CredentialRecord, "credentialId" | "secretHash"> & Partial<CredentialRecord>,
+): Promise<void> {
+  const item: CredentialRecord = {
+    shard: credential.credentialId.slice(0, 1),
+    revision: 0,
+    status: "issued",
+    serialNumber: "SN-1",
+    created: present,
+    createdBy: "arn:aws:iam::123456789012:user/operator",
+    validUntil: present + 3_600,
+    expires: present + 7_200,
+    ...credential,
+  };
+  await store.write([{ table: "credentials", item, when: "absent" }]);
+}
