@@ -1,0 +1,71 @@
+import { CfnElement, Stack, Validations } from "aws-cdk-lib";
+import type { IConstruct } from "constructs";
+
+import type { Sealpost } from "./sealpost.ts";
+
+/** Rules of cdk-nag's AwsSolutions pack that this service breaks on purpose, each with the reason. */
+export function acknowledgeExceptions(sealpost: Sealpost, emulated: boolean): void {
+  const { api, firmwareStore, edge, operatorPolicies } = sealpost;
+  for (const route of ["POST /bootstrap/token", "POST /bootstrap/certificate"]) {
+    acknowledge(api.node.findChild(route), {
+      "AwsSolutions-APIG4":
+        "The bootstrap function authenticates this route itself, by a single-use credential and then by the first token, which no authorizer of API Gateway can check; both routes are throttled.",
+    });
+  }
+  acknowledge(api.node.findChild("POST /messages"), {
+    "AwsSolutions-APIG4":
+      "A message is authenticated by the device's signature inside it; nothing outside the encryption may name the device.",
+  });
+  acknowledge(api.node.findChild("GET /keys"), {
+    "AwsSolutions-APIG4": "The key set is public and signed.",
+  });
+  acknowledge(firmwareStore.bucket, {
+    "AwsSolutions-S1":
+      "The one reader is the distribution and every release is in the journal with who published it; access logs of S3 are left to the account, which can turn on CloudTrail data events for the bucket.",
+  });
+  if (emulated) {
+    acknowledge(firmwareStore.bucket, {
+      "AwsSolutions-S10": "An emulator on this machine has no TLS; production enforces it.",
+    });
+  }
+  acknowledge(edge.distribution, {
+    "AwsSolutions-CFR1": "Devices may be anywhere.",
+    "AwsSolutions-CFR2":
+      "A web firewall sees only ciphertext here; a deployment that wants its rate limits attaches one to the distribution.",
+    "AwsSolutions-CFR3":
+      "Requests that reach the API are in its access log; what a device did with its firmware is in its sealed reports. No more is kept about who asked when.",
+    "AwsSolutions-CFR4":
+      "Plain HTTP is allowed on purpose, because everything that passes is sealed or signed end to end, so that the TLS version of a viewer protects nothing more.",
+  });
+
+  const one = "A path parameter stands for the id of one device or credential, which IAM cannot know.";
+  const stack = Stack.of(api);
+  const invoke = (methodAndPath: string) =>
+    `AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:execute-api:<AWS::Region>:<AWS::AccountId>:<${logicalId(stack, api.httpApi)}>/$default/${methodAndPath}]`;
+  const { enrolling, revoking, reading, releasing } = operatorPolicies;
+  for (const policy of [enrolling, revoking, reading]) {
+    acknowledge(policy, { [invoke("GET/operator/devices/*")]: one });
+  }
+  for (const policy of [enrolling, revoking]) {
+    acknowledge(policy, { [invoke("POST/operator/credentials/*/revoke")]: one });
+  }
+  acknowledge(revoking, { [invoke("POST/operator/devices/*/revoke")]: one });
+  acknowledge(releasing, {
+    [`AwsSolutions-IAM5[Resource::<${logicalId(stack, firmwareStore.bucket)}.Arn>/firmware/*]`]:
+      "The names of firmware objects are random; the prefix holds nothing else.",
+  });
+}
+
+function acknowledge(construct: IConstruct, reasons: Readonly<Record<string, string>>): void {
+  for (const [id, reason] of Object.entries(reasons)) {
+    Validations.of(construct).acknowledge({ id: `AwsSolutions::${id}`, reason });
+  }
+}
+
+function logicalId(stack: Stack, construct: IConstruct): string {
+  const element = construct.node.defaultChild;
+  if (!CfnElement.isCfnElement(element)) {
+    throw new Error(`${construct.node.path} has no resource of its own`);
+  }
+  return stack.getLogicalId(element);
+}

@@ -1,0 +1,29 @@
+import { App, Validations } from "aws-cdk-lib";
+import { AwsSolutionsChecks } from "cdk-nag";
+
+import { bundleFunctions } from "./bundle.ts";
+import { SealpostStack } from "./stack.ts";
+import { readStage } from "./stage.ts";
+
+const app = new App({ analyticsReporting: false });
+const reading = readStage({
+  stage: app.node.tryGetContext("stage"),
+  stages: app.node.tryGetContext("stages"),
+  serviceId: app.node.tryGetContext("serviceId"),
+  assetsBucket: app.node.tryGetContext("assetsBucket"),
+  endpoint: process.env.AWS_ENDPOINT_URL,
+});
+if ("problem" in reading) fail(reading.problem);
+const { stage } = reading;
+const code = await bundleFunctions().catch((error: unknown) =>
+  fail(error instanceof Error ? error.message : String(error)),
+);
+new SealpostStack(app, `Sealpost-${stage.name}`, { stage, code });
+// The exceptions and their reasons go into the template, where an auditor of the account finds them.
+Validations.of(app).addPlugins(new AwsSolutionsChecks(app, { writeSuppressionsToCloudFormation: true }));
+
+/** What the user can put right needs no stack trace. */
+function fail(problem: string): never {
+  console.error(problem);
+  process.exit(1);
+}

@@ -1,0 +1,76 @@
+import { Duration } from "aws-cdk-lib";
+import { HttpMethod } from "aws-cdk-lib/aws-apigatewayv2";
+import { Rule, Schedule } from "aws-cdk-lib/aws-events";
+import { LambdaFunction as LambdaTarget } from "aws-cdk-lib/aws-events-targets";
+import { Trigger } from "aws-cdk-lib/triggers";
+import { Construct } from "constructs";
+
+import type { KeySetReadEnvironment, KeySetSignEnvironment } from "../functions/keyset/environment.ts";
+import type { Api } from "./api.ts";
+import { CapabilityFunction } from "./function.ts";
+import type { FunctionSettings } from "./function.ts";
+import type { Keys } from "./keys.ts";
+import type { Trust } from "./trust.ts";
+
+export interface KeySetProps {
+  readonly serviceId: string;
+  readonly api: Api;
+  readonly keys: Keys;
+  readonly trust: Trust;
+  readonly code: { readonly sign: string; readonly read: string };
+  readonly settings: FunctionSettings;
+}
+
+/**
+ * The server's present message keys, signed. Signing and serving are two functions, so that the one which answers
+ * the public has no key. It is signed with each deployment that changes it, and every hour before it can expire.
+ */
+export class KeySet extends Construct {
+  readonly signFunction: CapabilityFunction<KeySetSignEnvironment>;
+  readonly readFunction: CapabilityFunction<KeySetReadEnvironment>;
+
+  constructor(scope: Construct, id: string, props: KeySetProps) {
+    super(scope, id);
+    const { keys, trust } = props;
+    this.signFunction = new CapabilityFunction<KeySetSignEnvironment>(this, "SignFunction", {
+      description: "Sealpost key set: signs the present message keys",
+      code: props.code.sign,
+      memorySize: 512,
+      timeout: Duration.seconds(30),
+      settings: props.settings,
+      environment: {
+        SERVICE_ID: props.serviceId,
+        TRUST_TABLE: trust.table.tableName,
+        KEY_SET_KEY: keys.keySet.keyArn,
+        MESSAGE_SIGNING_KEY: keys.messageSigning.keyArn,
+        MESSAGE_DECRYPTION_KEY: keys.messageDecryption.keyArn,
+      },
+    });
+    trust.grantReplace(this.signFunction);
+    keys.keySet.grant(this.signFunction, "kms:GetPublicKey", "kms:Sign");
+    keys.messageSigning.grant(this.signFunction, "kms:GetPublicKey");
+    keys.messageDecryption.grant(this.signFunction, "kms:GetPublicKey");
+
+    // A new key is a new environment, so a new version of the function, and that is what sets the trigger off.
+    new Trigger(this, "SignAtDeploy", {
+      handler: this.signFunction.handler,
+      timeout: Duration.minutes(1),
+    });
+    new Rule(this, "SignHourly", {
+      description: "Signs the Sealpost key set again, long before it expires",
+      schedule: Schedule.rate(Duration.hours(1)),
+      targets: [new LambdaTarget(this.signFunction.handler)],
+    });
+
+    this.readFunction = new CapabilityFunction<KeySetReadEnvironment>(this, "ReadFunction", {
+      description: "Sealpost key set: serves what was signed",
+      code: props.code.read,
+      memorySize: 512,
+      timeout: Duration.seconds(5),
+      settings: props.settings,
+      environment: { TRUST_TABLE: trust.table.tableName },
+    });
+    trust.grantRead(this.readFunction);
+    props.api.addRoutes(this.readFunction.handler, [{ method: HttpMethod.GET, path: "/keys" }]);
+  }
+}

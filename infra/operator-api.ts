@@ -1,0 +1,86 @@
+import { Duration } from "aws-cdk-lib";
+import { HttpMethod } from "aws-cdk-lib/aws-apigatewayv2";
+import { HttpIamAuthorizer } from "aws-cdk-lib/aws-apigatewayv2-authorizers";
+import { Grant } from "aws-cdk-lib/aws-iam";
+import type { IGrantable } from "aws-cdk-lib/aws-iam";
+import { Construct } from "constructs";
+
+import type { OperatorEnvironment } from "../functions/operator/environment.ts";
+import type { Api } from "./api.ts";
+import { CapabilityFunction } from "./function.ts";
+import type { FunctionSettings } from "./function.ts";
+import type { Registry } from "./registry.ts";
+import type { Trust } from "./trust.ts";
+
+const { GET, POST } = HttpMethod;
+
+/** Every act of an operator. The names are what a policy grants; `list` and `get` read, the rest change. */
+const operatorRoutes = {
+  getTrust: { method: GET, path: "/operator/trust" },
+  replaceTrust: { method: POST, path: "/operator/trust" },
+  listCredentials: { method: GET, path: "/operator/credentials" },
+  issueCredential: { method: POST, path: "/operator/credentials" },
+  revokeCredential: { method: POST, path: "/operator/credentials/{credentialId}/revoke" },
+  listDevices: { method: GET, path: "/operator/devices" },
+  getDevice: { method: GET, path: "/operator/devices/{deviceId}" },
+  revokeDevice: { method: POST, path: "/operator/devices/{deviceId}/revoke" },
+  listReleases: { method: GET, path: "/operator/releases" },
+  publishRelease: { method: POST, path: "/operator/releases" },
+  listAudit: { method: GET, path: "/operator/audit" },
+} as const satisfies Record<string, { readonly method: HttpMethod; readonly path: string }>;
+
+export type OperatorAct = keyof typeof operatorRoutes;
+
+export interface OperatorApiProps {
+  readonly serviceId: string;
+  readonly keyGeneration: number;
+  readonly api: Api;
+  readonly registry: Registry;
+  readonly trust: Trust;
+  readonly code: string;
+  readonly settings: FunctionSettings;
+}
+
+/** What operators do to the service, each act a route of its own that IAM allows or denies. */
+export class OperatorApi extends Construct {
+  readonly function: CapabilityFunction<OperatorEnvironment>;
+  readonly #api: Api;
+
+  constructor(scope: Construct, id: string, props: OperatorApiProps) {
+    super(scope, id);
+    const { registry, trust } = props;
+    this.#api = props.api;
+    this.function = new CapabilityFunction<OperatorEnvironment>(this, "Function", {
+      description: "Sealpost operators: credentials, devices, releases, trust, audit",
+      code: props.code,
+      memorySize: 512,
+      timeout: Duration.seconds(15),
+      settings: props.settings,
+      environment: {
+        SERVICE_ID: props.serviceId,
+        KEY_GENERATION: String(props.keyGeneration),
+        CREDENTIALS_TABLE: registry.credentials.tableName,
+        DEVICES_TABLE: registry.devices.tableName,
+        RELEASES_TABLE: registry.releases.tableName,
+        TRUST_TABLE: trust.table.tableName,
+        JOURNAL_TABLE: registry.journal.tableName,
+      },
+    });
+    registry.grantOperator(this.function);
+    trust.grantReplace(this.function);
+    props.api.addRoutes(this.function.handler, Object.values(operatorRoutes), {
+      authorizer: new HttpIamAuthorizer(),
+    });
+  }
+
+  grantInvoke(grantee: IGrantable, ...acts: readonly OperatorAct[]): void {
+    Grant.addToPrincipal({
+      grantee,
+      actions: ["execute-api:Invoke"],
+      resourceArns: acts.map((act) => {
+        const { method, path } = operatorRoutes[act];
+        return this.#api.routeArn(method, path);
+      }),
+    });
+  }
+}

@@ -1,0 +1,32 @@
+import { RemovalPolicy } from "aws-cdk-lib";
+import { Billing, TableGrants, TableV2 } from "aws-cdk-lib/aws-dynamodb";
+import type { TablePropsV2 } from "aws-cdk-lib/aws-dynamodb";
+import { Grant } from "aws-cdk-lib/aws-iam";
+import type { IGrantable } from "aws-cdk-lib/aws-iam";
+import type { Construct } from "constructs";
+
+type TableShape = Pick<TablePropsV2, "partitionKey" | "sortKey" | "globalSecondaryIndexes" | "timeToLiveAttribute">;
+
+/** On demand, with point-in-time recovery; `retain` keeps it from being deleted, with the stack or alone. */
+export function createTable(scope: Construct, id: string, retain: boolean, shape: TableShape): TableV2 {
+  return new TableV2(scope, id, {
+    ...shape,
+    billing: Billing.onDemand(),
+    pointInTimeRecoverySpecification: { pointInTimeRecoveryEnabled: true },
+    deletionProtection: retain,
+    removalPolicy: retain ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY,
+  });
+}
+
+/** The actions on the table itself; `table.grants` would give them on every index too. */
+export function grantTable(table: TableV2, grantee: IGrantable, ...actions: string[]): void {
+  TableGrants.fromTable(table, [], false).actions(grantee, ...actions);
+}
+
+export function grantIndexQuery(table: TableV2, index: string, grantee: IGrantable): void {
+  Grant.addToPrincipal({
+    grantee,
+    actions: ["dynamodb:Query"],
+    resourceArns: [`${table.tableArn}/index/${index}`],
+  });
+}

@@ -1,0 +1,228 @@
+import { describe, expect, test } from "vitest";
+
+import { at, ofType, pathOf, render, stageOf, synthesise } from "./template.ts";
+
+const { template } = synthesise(stageOf("production"));
+
+describe("tables", () => {
+  const keys = {
+    "Registry/Credentials": { key: ["credentialId"], index: { list: ["shard", "credentialId"] } },
+    "Registry/Devices": { key: ["deviceId", "item"], index: { list: ["shard", "deviceId"] } },
+    "Registry/Releases": { key: ["target", "counter"], index: { list: ["shard", "at"] } },
+    "Registry/Journal": { key: ["target", "at"], index: { byDay: ["day", "at"] } },
+    "Trust/Trust": { key: ["item"], index: {} },
+  };
+  const schema = (names: readonly string[]) =>
+    names.map((AttributeName, position) => ({
+      AttributeName,
+      KeyType: position === 0 ? "HASH" : "RANGE",
+    }));
+
+  test("there are these tables and no others", () => {
+    expect(
+      ofType(template, "AWS::DynamoDB::GlobalTable")
+        .map(([id]) => pathOf(template, id))
+        .sort(),
+    ).toEqual(Object.keys(keys).sort());
+  });
+
+  test.each(Object.entries(keys))("%s has its keys and indexes", (path, { key, index }) => {
+    const { Properties } = at(template, path);
+    expect(Properties).toMatchObject({ KeySchema: schema(key), BillingMode: "PAY_PER_REQUEST" });
+    expect(Properties?.["GlobalSecondaryIndexes"] ?? []).toMatchObject(
+      Object.entries(index).map(([IndexName, names]) => ({ IndexName, KeySchema: schema(names) })),
+    );
+  });
+
+  test.each(Object.keys(keys))("%s can be restored and not deleted in production", (path) => {
+    const table = at(template, path);
+    expect(table).toMatchObject({ DeletionPolicy: "Retain", UpdateReplacePolicy: "Retain" });
+    expect(table.Properties?.["Replicas"]).toMatchObject([
+      {
+        DeletionProtectionEnabled: true,
+        PointInTimeRecoverySpecification: { PointInTimeRecoveryEnabled: true },
+      },
+    ]);
+  });
+
+  test("credentials alone expire", () => {
+    const expiring = Object.keys(keys).filter(
+      (path) => at(template, path).Properties?.["TimeToLiveSpecification"] !== undefined,
+    );
+    expect(expiring).toEqual(["Registry/Credentials"]);
+    expect(at(template, "Registry/Credentials").Properties).toMatchObject({
+      TimeToLiveSpecification: { AttributeName: "expires", Enabled: true },
+    });
+  });
+});
+
+describe("functions", () => {
+  const functions = {
+    "BootstrapApi/Function": { MemorySize: 1024, Timeout: 10 },
+    "MessageApi/Function": { MemorySize: 1024, Timeout: 10 },
+    "KeySet/SignFunction": { MemorySize: 512, Timeout: 30 },
+    "KeySet/ReadFunction": { MemorySize: 512, Timeout: 5 },
+    "OperatorApi/Function": { MemorySize: 512, Timeout: 15 },
+  };
+
+  test.each(Object.entries(functions))("%s: Node 24 on arm64, a log of its own", (path, size) => {
+    const { Properties } = at(template, `${path}/Handler`);
+    expect(Properties).toMatchObject({
+      Runtime: "nodejs24.x",
+      Architectures: ["arm64"],
+      Handler: "index.handler",
+      ...size,
+    });
+    expect(Properties).not.toHaveProperty("TracingConfig");
+    expect(render(template, Object.values(Object(Properties?.["LoggingConfig"]))[0])).toBe(`${path}/Logs`);
+    expect(at(template, `${path}/Logs`)).toMatchObject({
+      Properties: { RetentionInDays: 365 },
+      DeletionPolicy: "Retain",
+    });
+  });
+});
+
+describe("API", () => {
+  const routes = ofType(template, "AWS::ApiGatewayV2::Route").map(([, { Properties }]) => ({
+    key: String(Properties?.["RouteKey"]),
+    authorization: Properties?.["AuthorizationType"],
+  }));
+
+  test("these routes are open, and no others", () => {
+    expect(
+      routes
+        .filter(({ authorization }) => authorization !== "AWS_IAM")
+        .map(({ key }) => key)
+        .sort(),
+    ).toEqual(["GET /keys", "POST /bootstrap/certificate", "POST /bootstrap/token", "POST /messages"]);
+  });
+
+  test("these routes need the caller's IAM signature", () => {
+    expect(
+      routes
+        .filter(({ authorization }) => authorization === "AWS_IAM")
+        .map(({ key }) => key)
+        .sort(),
+    ).toEqual([
+      "GET /operator/audit",
+      "GET /operator/credentials",
+      "GET /operator/devices",
+      "GET /operator/devices/{deviceId}",
+      "GET /operator/releases",
+      "GET /operator/trust",
+      "POST /operator/credentials",
+      "POST /operator/credentials/{credentialId}/revoke",
+      "POST /operator/devices/{deviceId}/revoke",
+      "POST /operator/releases",
+      "POST /operator/trust",
+    ]);
+  });
+
+  test("both bootstrap routes are throttled as the stage says", () => {
+    const throttled = { ThrottlingRateLimit: 50, ThrottlingBurstLimit: 100 };
+    expect(at(template, "Api/Stage").Properties).toMatchObject({
+      StageName: "$default",
+      RouteSettings: {
+        "POST /bootstrap/token": throttled,
+        "POST /bootstrap/certificate": throttled,
+      },
+    });
+  });
+
+  test("the access log names no device: neither path nor query nor body", () => {
+    const format = JSON.stringify(at(template, "Api/Stage").Properties?.["AccessLogSettings"]);
+    expect(format).toContain("$context.routeKey");
+    expect(format).not.toMatch(/context\.path|rawPath|query|body|header/i);
+  });
+});
+
+test("the key set is signed at each deployment that changes it, and every hour", () => {
+  expect(ofType(template, "Custom::Trigger")).toHaveLength(1);
+  expect(at(template, "KeySet/SignHourly").Properties).toMatchObject({
+    ScheduleExpression: "rate(1 hour)",
+    State: "ENABLED",
+  });
+});
+
+describe("edge", () => {
+  const distribution = at(template, "Edge/Distribution").Properties?.["DistributionConfig"];
+
+  test("exposes three paths, each over plain HTTP too", () => {
+    expect(distribution).toMatchObject({
+      CacheBehaviors: [
+        { PathPattern: "/messages", ViewerProtocolPolicy: "allow-all" },
+        { PathPattern: "/keys", ViewerProtocolPolicy: "allow-all" },
+        { PathPattern: "/firmware/*", ViewerProtocolPolicy: "allow-all" },
+      ],
+    });
+    expect(Object(distribution).CacheBehaviors).toHaveLength(3);
+  });
+
+  test("everything else meets the bucket, which shows nothing but firmware", () => {
+    const { DefaultCacheBehavior, Origins } = Object(distribution);
+    const origin = Object(
+      [Origins].flat().find(({ Id }: { Id: unknown }) => Id === DefaultCacheBehavior.TargetOriginId),
+    );
+    expect(render(template, origin.DomainName)).toBe("FirmwareStore/Bucket.RegionalDomainName");
+    expect(DefaultCacheBehavior).not.toHaveProperty("AllowedMethods"); // GET and HEAD
+    const { PolicyDocument } = Object(at(template, "FirmwareStore/Bucket/Policy").Properties);
+    const [allow, ...more] = PolicyDocument.Statement.filter(({ Effect }: { Effect: unknown }) => Effect === "Allow");
+    expect(more).toEqual([]);
+    expect(allow).toMatchObject({
+      Action: "s3:GetObject",
+      Principal: { Service: "cloudfront.amazonaws.com" },
+    });
+    expect(render(template, allow.Resource)).toBe("FirmwareStore/Bucket/firmware/*");
+    expect(render(template, allow.Condition.StringEquals["AWS:SourceArn"])).toMatch(
+      /distribution\/Edge\/Distribution$/,
+    );
+  });
+
+  test("the bucket is private, versioned and kept", () => {
+    expect(at(template, "FirmwareStore/Bucket")).toMatchObject({
+      DeletionPolicy: "Retain",
+      Properties: {
+        VersioningConfiguration: { Status: "Enabled" },
+        PublicAccessBlockConfiguration: {
+          BlockPublicAcls: true,
+          BlockPublicPolicy: true,
+          IgnorePublicAcls: true,
+          RestrictPublicBuckets: true,
+        },
+      },
+    });
+  });
+});
+
+test("the outputs that tools rely on", () => {
+  expect(Object.keys(template.Outputs).sort()).toEqual([
+    "ApiId",
+    "ApiUrl",
+    "BootstrapFunctionName",
+    "CredentialsTable",
+    "DevicesTable",
+    "DistributionDomain",
+    "EnrollingPolicyArn",
+    "FirmwareBucket",
+    "IssuingCaKeyId",
+    "JournalTable",
+    "KeySetKeyId",
+    "KeySetReadFunctionName",
+    "KeySetSignFunctionName",
+    "MessagePlaneUrl",
+    "MessagesFunctionName",
+    "OperatorFunctionName",
+    "ReadingPolicyArn",
+    "ReceiptKeyId",
+    "Region",
+    "ReleaseKeyId",
+    "ReleasesTable",
+    "ReleasingPolicyArn",
+    "RevokingPolicyArn",
+    "RootKeyId",
+    "RootPolicyArn",
+    "SecretsKeyId",
+    "ServiceId",
+    "TrustTable",
+  ]);
+});

@@ -1,0 +1,138 @@
+import { spawnSync } from "node:child_process";
+
+import { serviceIdSchema } from "@sealpost/protocol/keys.ts";
+import { describe, expect, test } from "vitest";
+
+import { readStage } from "../../infra/stage.ts";
+
+const members = {
+  serviceId: "meters.example",
+  keyGeneration: 1,
+  logRetentionDays: 365,
+  firmwareNoncurrentDays: 30,
+  bootstrapThrottle: { rate: 50, burst: 100 },
+};
+const input = {
+  stage: "production",
+  stages: { local: members, production: members },
+  serviceId: undefined,
+  assetsBucket: undefined,
+  endpoint: undefined,
+};
+const local = { ...input, stage: "local", endpoint: "http://127.0.0.1:4566", assetsBucket: "assets" };
+const withMembers = (changed: object) => ({
+  ...input,
+  stages: { production: { ...members, ...changed } },
+});
+
+describe("ok", () => {
+  test("production", () => {
+    expect(readStage(input)).toEqual({ stage: { ...members, name: "production" } });
+  });
+
+  test("the service id of the command line wins", () => {
+    expect(readStage({ ...input, serviceId: "other" })).toMatchObject({
+      stage: { serviceId: "other" },
+    });
+  });
+
+  test.each(["http://127.0.0.1:4566", "http://localhost:4566", "http://[::1]:4566", "http://aws.localhost:1"])(
+    "local at %s",
+    (endpoint) => {
+      expect(readStage({ ...local, endpoint })).toEqual({
+        stage: { ...members, name: "local", emulator: { assetsBucket: "assets" } },
+      });
+    },
+  );
+});
+
+test.each(["abc", "a:b.c_d-e", "ab", "-abc", "a b c", "a/b/c", "a".repeat(48), "a".repeat(49), "é-é"])(
+  "the protocol and the stage agree on service id %s",
+  (serviceId) => {
+    const accepted = "stage" in readStage({ ...input, serviceId });
+    expect(accepted).toBe(serviceIdSchema.safeParse(serviceId).success);
+  },
+);
+
+describe("fails", () => {
+  const correct = "correct context.stages.production in cdk.json";
+  test.each([
+    [
+      "no stage",
+      { ...input, stage: undefined },
+      "no stage given: pass -c stage=production, or -c stage=local for an emulator on this machine",
+    ],
+    [
+      "an unknown stage",
+      { ...input, stage: "prod" },
+      'unknown stage "prod": pass -c stage=production, or -c stage=local for an emulator on this machine',
+    ],
+    [
+      "a stage without members",
+      { ...input, stages: {} },
+      "stage production has no members: add context.stages.production to cdk.json",
+    ],
+    [
+      "an unknown member",
+      withMembers({ keyGenerations: 1 }),
+      `stage production: keyGenerations is not a member (serviceId, keyGeneration, logRetentionDays, firmwareNoncurrentDays, bootstrapThrottle): ${correct}`,
+    ],
+    [
+      "a bad service id",
+      withMembers({ serviceId: "my service" }),
+      `stage production: serviceId is "my service", but must be 3 to 48 letters, digits or . : _ -, and begin with a letter or digit, because every token names it and devices keep it for life: ${correct}`,
+    ],
+    [
+      "a missing generation",
+      withMembers({ keyGeneration: undefined }),
+      `stage production: keyGeneration is missing, but must be a whole number from 1, because every commit is conditional on it: ${correct}`,
+    ],
+    [
+      "a generation that is text",
+      withMembers({ keyGeneration: "1" }),
+      `stage production: keyGeneration is "1", but must be a whole number from 1, because every commit is conditional on it: ${correct}`,
+    ],
+    [
+      "a retention that CloudWatch does not know",
+      withMembers({ logRetentionDays: 8 }),
+      `stage production: logRetentionDays is 8, but must be one of 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653, because CloudWatch Logs knows only these periods: ${correct}`,
+    ],
+    [
+      "a throttle without burst",
+      withMembers({ bootstrapThrottle: { rate: 1 } }),
+      `stage production: bootstrapThrottle is {"rate":1}, but must be { "rate": requests a second, "burst": requests }, whole numbers from 1, because it is what slows down guessing of credentials: ${correct}`,
+    ],
+    [
+      "two bad members, both named",
+      withMembers({ keyGeneration: 0, firmwareNoncurrentDays: 0.5 }),
+      `stage production: keyGeneration is 0, but must be a whole number from 1, because every commit is conditional on it; firmwareNoncurrentDays is 0.5, but must be a whole number of days from 1, because replaced firmware objects are kept that long: ${correct}`,
+    ],
+    [
+      "local without an endpoint",
+      { ...local, endpoint: undefined },
+      "stage local: AWS_ENDPOINT_URL is not set, but must name an emulator on this machine, because this stage destroys its data with the stack: set it to http://127.0.0.1:<port>, or pass -c stage=production",
+    ],
+    [
+      "local against another machine",
+      { ...local, endpoint: "https://127.0.0.1.example.com" },
+      'stage local: AWS_ENDPOINT_URL is "https://127.0.0.1.example.com", but must name an emulator on this machine, because this stage destroys its data with the stack: set it to http://127.0.0.1:<port>, or pass -c stage=production',
+    ],
+    [
+      "local without a bucket",
+      { ...local, assetsBucket: undefined },
+      "stage local: assetsBucket is missing or no bucket name, but an emulator has no bootstrap stack to take code from: create a bucket and pass -c assetsBucket=<name>",
+    ],
+  ])("%s", (_name, broken, problem) => {
+    expect(readStage(broken)).toEqual({ problem });
+  });
+
+  test("the app prints that one line and ends with 1", () => {
+    const { AWS_ENDPOINT_URL: _, CDK_CONTEXT_JSON: __, ...env } = process.env;
+    const run = spawnSync(process.execPath, ["infra/app.ts"], { env, encoding: "utf8" });
+    expect(run).toMatchObject({
+      status: 1,
+      stdout: "",
+      stderr: "no stage given: pass -c stage=production, or -c stage=local for an emulator on this machine\n",
+    });
+  });
+});
