@@ -1,0 +1,64 @@
+import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+
+import { isolatedEnvironment } from "./aws-environment.ts";
+import { LocalFault } from "./fault.ts";
+import { preparePython } from "./python.ts";
+import { reportFault } from "./report-fault.ts";
+import { lastLines, runCommand } from "./run-command.ts";
+import { REPOSITORY } from "./stack.ts";
+
+/** Synthesises the production stage without an account and has cfn-lint judge the template: a deploy into the emulator proves neither. */
+
+const timeoutMs = 180_000;
+const output = await mkdtemp(join(tmpdir(), "sealpost-synth-"));
+try {
+  process.exitCode = await check();
+} catch (error) {
+  reportFault(error, join(REPOSITORY, ".local"));
+  process.exitCode = 1;
+} finally {
+  await rm(output, { recursive: true, force: true });
+}
+
+async function check(): Promise<number> {
+  const environment = isolatedEnvironment(output);
+  const cdk = join(dirname(createRequire(import.meta.url).resolve("aws-cdk/package.json")), "bin", "cdk");
+  const words = [
+    "synth",
+    "--quiet",
+    "--no-notices",
+    "--context",
+    "stage=production",
+    "--output",
+    join(output, "cdk.out"),
+  ];
+  const synth = await runCommand({
+    file: process.execPath,
+    arguments: [cdk, ...words],
+    directory: REPOSITORY,
+    environment,
+    timeoutMs,
+  });
+  if (synth.exitCode !== 0) throw new LocalFault("command_failed", `cdk synth failed:\n${lastLines(synth.output, 30)}`);
+  const python = await preparePython({
+    directory: join(REPOSITORY, ".local", "venv"),
+    requirements: join(import.meta.dirname, "cfn-lint-requirements.txt"),
+    log: console.log,
+  });
+  const names = (await readdir(join(output, "cdk.out"))).filter((name) => name.endsWith(".template.json"));
+  const templates = names.map((name) => join(output, "cdk.out", name));
+  const lint = await runCommand({
+    file: python,
+    // The script names the Python of the folder it was built in, so it is handed to the right one.
+    arguments: [join(dirname(python), "cfn-lint"), ...templates],
+    directory: REPOSITORY,
+    environment,
+    timeoutMs,
+  });
+  if (lint.exitCode !== 0) throw new LocalFault("command_failed", `cfn-lint found:\n${lastLines(lint.output, 40)}`);
+  console.log(`cfn-lint: ${names.join(", ")}: nothing to report`);
+  return 0;
+}

@@ -1,0 +1,54 @@
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+
+import { LocalFault } from "./fault.ts";
+import { demo, failures, writeEvidence } from "./demo/demo.ts";
+import { reportFault } from "./report-fault.ts";
+import { REPOSITORY } from "./stack.ts";
+
+const HELP = `npm run demo [-- --seed <text>]
+
+The main job from end to end on this machine: deploys the service into an AWS emulator, enrols a device, lets it
+bootstrap over its one TLS connection, and then register, update its firmware, renew its keys and de-register by sealed
+messages through a relay that records, repeats and damages them. Ends with the evidence, also in .local/demo.json.
+
+  --seed <text>   decides which messages the relay repeats and damages (default: parcel)
+  --help          this text
+
+Exit codes: 0 every figure holds, 1 one does not or something failed, 2 wrong options.`;
+
+const directory = join(REPOSITORY, ".local", "demo");
+process.exitCode = await main(process.argv.slice(2));
+process.exit();
+
+async function main(words: readonly string[]): Promise<number> {
+  let seed: string;
+  try {
+    const { values } = parseArgs({
+      args: [...words],
+      options: { seed: { type: "string", default: "parcel" }, help: { type: "boolean" } },
+    });
+    if (values.help === true) {
+      console.log(HELP);
+      return 0;
+    }
+    seed = values.seed;
+  } catch (error) {
+    console.error(`${error instanceof Error ? error.message : "wrong options"}\n\n${HELP}`);
+    return 2;
+  }
+  const abort = new AbortController();
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+    process.once(signal, () => abort.abort(new LocalFault("interrupted", "Ended before the story did.")));
+  }
+  try {
+    const evidence = await demo({ directory, seed, log: (line) => console.log(line), signal: abort.signal });
+    const path = await writeEvidence(evidence);
+    const wrong = failures(evidence);
+    console.log(evidence.ok ? `\nEvery figure holds: ${path}` : `\nNot as it must be: ${wrong.join(", ")} (${path})`);
+    return evidence.ok ? 0 : 1;
+  } catch (error) {
+    reportFault(error, directory);
+    return 1;
+  }
+}

@@ -1,0 +1,143 @@
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+
+import { cleanUp } from "./clean-up.ts";
+import { LocalFault } from "./fault.ts";
+import { reportFault } from "./report-fault.ts";
+import { type Claim, claimRun, isRunning, readRunState, runningMessage } from "./run-state.ts";
+import { REPOSITORY, type RunningStack, startStack } from "./stack.ts";
+
+const HELP = `npm run up [-- --tls-port <port> --plain-port <port>]
+
+Runs Sealpost on this machine until Ctrl-C: an AWS emulator, a real \`cdk deploy\` into it, a TLS edge for bootstrap
+and operators, a plain-HTTP edge for messages. Needs Python 3.10 or newer; no Docker, no AWS account.
+
+  --tls-port <port>     port of the TLS edge (default: a free one)
+  --plain-port <port>   port of the plain-HTTP edge (default: a free one)
+  --help                this text
+
+Exit codes: 0 ended on request, 1 could not start, was already up, or ended by itself, 2 wrong options.`;
+
+const DIRECTORY = join(REPOSITORY, ".local");
+const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+
+type Ports = { readonly tlsPort: number; readonly plainPort: number };
+
+// The emulator ends with this process, and the next `up` or `down` clears what lies about.
+process.on("uncaughtException", (error) => {
+  reportFault(error, DIRECTORY);
+  process.exit(1);
+});
+process.exitCode = await main(process.argv.slice(2));
+// Idle connections of clients must not hold an ended `up`.
+process.exit();
+
+async function main(commandLine: readonly string[]): Promise<number> {
+  const options = readOptions(commandLine);
+  if (typeof options === "string") {
+    console.error(`${options}\n\n${HELP}`);
+    return 2;
+  }
+  if (options === null) {
+    console.log(HELP);
+    return 0;
+  }
+  try {
+    const claim = await claimFolder();
+    try {
+      return await runUntilEnded(claim, options);
+    } finally {
+      claim.release();
+    }
+  } catch (error) {
+    reportFault(error, DIRECTORY);
+    return 1;
+  }
+}
+
+async function claimFolder(): Promise<Claim> {
+  const state = readRunState(DIRECTORY);
+  if (state !== null) {
+    if (isRunning(state)) throw new LocalFault("already_running", runningMessage(state));
+    console.log("cleaning up after a run that was killed");
+    await cleanUp(DIRECTORY, state);
+  }
+  return claimRun(DIRECTORY);
+}
+
+async function runUntilEnded(claim: Claim, ports: Ports): Promise<number> {
+  const abort = new AbortController();
+  const interrupted = new Promise<void>((resolve) => {
+    let signals = 0;
+    for (const signal of SIGNALS) {
+      process.on(signal, () => {
+        signals += 1;
+        if (signals === 1) console.log("\nending …");
+        abort.abort(new LocalFault("interrupted", "Ended before it was up."));
+        resolve();
+      });
+    }
+  });
+  let running: RunningStack;
+  try {
+    running = await startStack({
+      directory: DIRECTORY,
+      log: (line) => console.log(line),
+      signal: abort.signal,
+      started: (pid) => claim.record(pid),
+      ...ports,
+    });
+  } catch (error) {
+    if (!abort.signal.aborted) throw error;
+    console.log("ended before it was up");
+    return 0;
+  }
+  console.log(whatToTry(running));
+  const byItself = await Promise.race([interrupted.then(() => false), running.emulator.ended.then(() => true)]);
+  if (byItself) console.error(`The emulator ended by itself. Its log: ${running.emulator.logPath}`);
+  await running.stop();
+  console.log("everything has ended");
+  return byItself ? 1 : 0;
+}
+
+function whatToTry({ stack }: RunningStack): string {
+  return `
+Sealpost is up. Everything here is on this machine and gone after Ctrl-C.
+
+  bootstrap  ${stack.bootstrapUrl}   TLS 1.3, once per device
+  messages   ${stack.messageUrl}   plain HTTP
+  operators  ${stack.operatorUrl}
+
+In another terminal:
+  npx sealpost --help          enrol a device, see it, revoke it
+  npx sealpost-device --help   be that device
+  curl -i ${stack.messageUrl}/keys
+`;
+}
+
+/** The ports; `null` for --help; a text that says what is wrong. */
+function readOptions(commandLine: readonly string[]): Ports | null | string {
+  try {
+    const { values } = parseArgs({
+      args: [...commandLine],
+      options: {
+        help: { type: "boolean", short: "h" },
+        "tls-port": { type: "string" },
+        "plain-port": { type: "string" },
+      },
+    });
+    if (values.help === true) return null;
+    return { tlsPort: port(values["tls-port"]), plainPort: port(values["plain-port"]) };
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}
+
+function port(text: string | undefined): number {
+  if (text === undefined) return 0;
+  const value = Number(text);
+  if (!/^\d{1,5}$/u.test(text) || value < 1 || value > 65_535) {
+    throw new RangeError(`${text} is not a port (1 to 65535).`);
+  }
+  return value;
+}
