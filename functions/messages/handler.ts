@@ -5,7 +5,7 @@ import { logInvocation } from "../log.ts";
 import { type Answered, answerMessage, largestToken } from "./answer.ts";
 import type { MessagePorts } from "./ports.ts";
 
-export const messageMediaType = "application/jose";
+const messageMediaType = "application/jose";
 
 /** `POST /messages`: a token in, a token or a problem out; one log line. */
 export function makeHandler(ports: MessagePorts, clock: () => number = Date.now) {

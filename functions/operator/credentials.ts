@@ -35,7 +35,7 @@ export async function createCredential(call: Call, ports: OperatorPorts): Promis
 }
 
 /** A credential pins the roots of the newest trust document, so there must be one. */
-export async function decideCreation(
+async function decideCreation(
   request: CreateCredentialRequest,
   credentialId: string,
   trust: TrustClaims,
@@ -93,7 +93,7 @@ export async function revokeCredential(call: Call, ports: OperatorPorts): Promis
 }
 
 /** Once spent, a credential is a device: ending one does not end the other. */
-export function decideRevocation(record: CredentialRecord, { actor, now, unique }: Act): Decision {
+function decideRevocation(record: CredentialRecord, { actor, now, unique }: Act): Decision {
   switch (record.status) {
     case "revoked":
       return { reply: { credential: credentialView(record, now) }, puts: [] };

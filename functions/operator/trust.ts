@@ -49,7 +49,7 @@ export async function publishTrust(call: Call, ports: OperatorPorts): Promise<An
  * Takes the next trust document: what a device that believes the stored one would follow, and one that devices can live by. Signatures decide,
  * not permissions: nobody who may only write here can publish one.
  */
-export async function decideTrust(
+async function decideTrust(
   document: CoSigned,
   stored: StoredTrust | undefined,
   serviceId: string,

@@ -7,7 +7,7 @@ import { type JournalAction, type JournalRecord, journalRecordSchema, parseRecor
 import { type Device, newDevice } from "./device.ts";
 
 /** What the journal says of every certificate issued. */
-export const certifiedDetailSchema = z.object({
+const certifiedDetailSchema = z.object({
   keys: z.object({ signingKey: ecPublicJwkSchema, encryptionKey: ecPublicJwkSchema }),
   certificate: z.string(),
   serialNumber: z.string(),

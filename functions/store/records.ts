@@ -11,7 +11,7 @@ const seconds = z.int().check(z.nonnegative());
 const revision = z.int().check(z.nonnegative());
 const shard = z.string().check(z.length(1));
 
-export const deviceStatuses = ["provisioned", "registered", "revoked", "deregistered"] as const;
+const deviceStatuses = ["provisioned", "registered", "revoked", "deregistered"] as const;
 export type DeviceStatus = (typeof deviceStatuses)[number];
 
 export const credentialRecordSchema = z.object({
@@ -138,7 +138,7 @@ export const keySetRecordSchema = z.object({
 });
 export type KeySetRecord = z.infer<typeof keySetRecordSchema>;
 
-export const journalActions = [
+const journalActions = [
   "trust.published",
   "credential.created",
   "credential.revoked",

@@ -1,0 +1,196 @@
+import { randomBytes } from "node:crypto";
+
+import { type ManifestClaims, manifestClaimsSchema } from "@sealpost/protocol/exchanges/firmware.ts";
+import { signManifest } from "@sealpost/protocol/manifest.ts";
+import type { ListReleasesReply, Release } from "@sealpost/protocol/operator-api.ts";
+import { type Command, InvalidArgumentError, Option } from "commander";
+
+import { isoTime } from "../duration.ts";
+import { OperatorFault } from "../fault.ts";
+import { generateContentKey } from "../firmware/content-key.ts";
+import { openImage } from "../firmware/image.ts";
+import { recordCipher } from "../firmware/records.ts";
+import { digestImage, sealImage } from "../firmware/seal-image.ts";
+import { uploadObject } from "../firmware/upload.ts";
+import { kmsKeys } from "../kms-signer.ts";
+import { countOption, durationOption, hardwareOption, modelOption, several } from "../options.ts";
+import { type PagingOptions, addPaging, collect, moreNote } from "../paging.ts";
+import type { Service } from "../service.ts";
+import { openSession } from "../session.ts";
+import { table } from "../table.ts";
+
+type PublishOptions = {
+  readonly model: string;
+  readonly hardware: readonly string[];
+  readonly version: string;
+  readonly counter?: number;
+  readonly expires: number;
+  readonly releaseKey?: readonly string[];
+};
+type ListOptions = PagingOptions & { readonly model?: string; readonly hardware?: string };
+
+const yearSeconds = 365 * 86_400;
+
+export function addReleaseCommands(program: Command): void {
+  const release = program.command("release").description("firmware that devices are offered");
+
+  release
+    .command("publish")
+    .description("encrypt a firmware image, upload it, sign its manifest by the release key in KMS, and offer it")
+    .argument("<file>", "the image")
+    .requiredOption("--model <model>", "the model that it is for", modelOption)
+    .requiredOption("--hardware <revision...>", "the hardware revisions that it is for", several(hardwareOption))
+    .requiredOption("--version <version>", "its name, for people", versionOption)
+    .option("--counter <n>", "its place in the order of releases (default: one above the newest)", countOption)
+    .addOption(
+      new Option("--expires <duration>", "when devices no longer take it")
+        .argParser(durationOption)
+        .default(yearSeconds, "365d"),
+    )
+    .option("--release-key <arn...>", "KMS keys that sign (default: the stack's)", several(String))
+    .action(publish);
+
+  addPaging(release.command("list").description("list releases, newest first"))
+    .option("--model <model>", "only of this model, with --hardware", modelOption)
+    .option("--hardware <revision>", "only for this hardware, with --model", hardwareOption)
+    .action(list);
+}
+
+async function publish(path: string, options: PublishOptions, command: Command): Promise<void> {
+  const { stack, service, output } = openSession(command);
+  const { model, hardware, version, expires } = options;
+  const image = await openImage(path);
+
+  output.step("Reading what is published");
+  const newest = await newestReleases(service, model, hardware);
+  const keys = kmsKeys(stack, "ReleasingPolicyArn");
+  const signers = await Promise.all((options.releaseKey ?? [stack.outputs.ReleaseKeyId]).map(keys.open));
+  checkSigners(
+    signers.map(({ signer }) => signer.kid),
+    newest.signing,
+  );
+  const counter = options.counter ?? newest.counter + 1;
+  checkCounter(counter, newest.counter);
+
+  output.step("Making a content key");
+  // 192 random bits: nobody guesses where an image is.
+  const object = randomBytes(24).toString("base64url");
+  const { plaintext, wrapped } = await generateContentKey(stack, object);
+  const cipher = await recordCipher(plaintext, crypto.getRandomValues(new Uint8Array(16)), image.chunkBytes);
+  plaintext.fill(0);
+
+  const hashing = `Hashing ${image.size} bytes in ${image.chunkCount} chunks`;
+  output.step(hashing);
+  const digests = await digestImage(image, cipher, (fraction) => output.step(hashing, fraction));
+  const now = Math.floor(Date.now() / 1000);
+  const claims: ManifestClaims = manifestClaimsSchema.parse({
+    iss: stack.outputs.ServiceId,
+    iat: now,
+    exp: now + expires,
+    model,
+    hardware,
+    version,
+    counter,
+    size: image.size,
+    sha256: digests.image,
+    chunkBytes: image.chunkBytes,
+    chunks: digests.chunks,
+    object,
+  });
+
+  const uploading = `Encrypting and uploading ${image.encryptedBytes} bytes`;
+  output.step(uploading);
+  await uploadObject(stack, {
+    object,
+    bytes: image.encryptedBytes,
+    sha256: digests.encrypted,
+    body: () => sealImage(image, cipher, digests, (fraction) => output.step(uploading, fraction)),
+  });
+  output.step("Signing the manifest with the release key");
+  const manifest = await signManifest(
+    claims,
+    signers.map(({ signer }) => signer),
+  );
+  output.step("Publishing it");
+  const { release } = await service.publishRelease({ manifest, wrappedKey: wrapped });
+  output.result(
+    { release },
+    `Published ${model} ${version} (counter ${counter}) for hardware ${hardware.join(", ")}; devices take it until ${isoTime(release.exp)}.`,
+  );
+}
+
+async function list(options: ListOptions, command: Command): Promise<void> {
+  const { model, hardware } = options;
+  if ((model === undefined) !== (hardware === undefined)) {
+    throw new OperatorFault("usage", "--model and --hardware are given together, or neither.", "add the other one");
+  }
+  const { service, output } = openSession(command);
+  const of = model === undefined || hardware === undefined ? {} : { model, hardware };
+  const { items, cursor } = await collect(async (page) => {
+    const { releases, cursor: next } = await service.listReleases(page, of);
+    return { items: releases, cursor: next };
+  }, options);
+  output.result(
+    { releases: items, ...(cursor === undefined ? {} : { cursor }) },
+    items.length > 0 ? releaseTable(items) : "No releases.",
+  );
+  const more = moreNote(cursor);
+  if (more) output.note(more);
+}
+
+function releaseTable(releases: readonly Release[]): string {
+  return table(
+    ["MODEL", "HARDWARE", "VERSION", "COUNTER", "BYTES", "PUBLISHED", "EXPIRES"],
+    releases.map(({ model, hardware, version, counter, size, published, exp }) => [
+      model,
+      hardware.join(","),
+      version,
+      String(counter),
+      String(size),
+      published.replace(".000Z", "Z"),
+      isoTime(exp),
+    ]),
+  );
+}
+
+type Newest = { readonly counter: number; readonly signing: ListReleasesReply["signing"] };
+
+async function newestReleases(service: Service, model: string, hardware: readonly string[]): Promise<Newest> {
+  const replies = await Promise.all(
+    hardware.map((one) => service.listReleases({ limit: 1, cursor: undefined }, { model, hardware: one })),
+  );
+  const counters = replies.flatMap(({ releases }) => releases.map(({ counter }) => counter));
+  return { counter: Math.max(0, ...counters), signing: replies[0]?.signing };
+}
+
+/** The service and every device check it again; here it saves the upload. */
+function checkSigners(kids: readonly string[], signing: ListReleasesReply["signing"]): void {
+  if (!signing) {
+    throw new OperatorFault(
+      "not-set-up",
+      "No trust document is published yet, so no device knows a release key.",
+      "publish the first: `sealpost trust publish`",
+    );
+  }
+  const known = kids.filter((kid) => signing.keys.includes(kid)).length;
+  if (known >= signing.threshold) return;
+  throw new OperatorFault(
+    "usage",
+    `${signing.threshold} of the release keys of the trust document must sign, and the keys given include ${known}.`,
+    "name them with --release-key ARN…, or state the present ones with `sealpost trust publish`",
+  );
+}
+
+function checkCounter(counter: number, newest: number): void {
+  if (counter > newest) return;
+  throw new OperatorFault(
+    "usage",
+    `The release counter must be above ${newest}, which is published for this model and hardware: devices never go back.`,
+    "leave --counter out to take the next one",
+  );
+}
+
+function versionOption(text: string): string {
+  if (manifestClaimsSchema.shape.version.safeParse(text).success) return text;
+  throw new InvalidArgumentError("It is up to 64 letters, digits and . + _ -, as 1.4.2.");
+}

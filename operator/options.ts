@@ -1,0 +1,81 @@
+import { readFileSync } from "node:fs";
+
+import { hardwareSchema, modelSchema } from "@sealpost/protocol/exchanges/firmware.ts";
+import { type EcPublicJwk, ecPublicJwkSchema } from "@sealpost/protocol/keys.ts";
+import { InvalidArgumentError } from "commander";
+import * as z from "zod/mini";
+
+import { parseDuration } from "./duration.ts";
+
+/** Parsers of option values; commander names the option in front of what they say. */
+
+export function uuidOption(text: string): string {
+  if (z.uuid().safeParse(text).success && text === text.toLowerCase()) return text;
+  throw new InvalidArgumentError("It is a UUID in lower case, as lists show it.");
+}
+
+export function durationOption(text: string): number {
+  const seconds = parseDuration(text);
+  if (seconds !== undefined) return seconds;
+  throw new InvalidArgumentError("It is a number and a unit: 90s, 15m, 12h, 7d, 2w.");
+}
+
+export function countOption(text: string): number {
+  if (/^[1-9]\d{0,14}$/u.test(text)) return Number(text);
+  throw new InvalidArgumentError("It is a whole number from 1.");
+}
+
+export function dayOption(text: string): string {
+  if (z.iso.date().safeParse(text).success) return text;
+  throw new InvalidArgumentError("It is a day in UTC, as 2026-11-23.");
+}
+
+export function modelOption(text: string): string {
+  if (modelSchema.safeParse(text).success) return text;
+  throw new InvalidArgumentError(
+    "It is up to 64 letters, digits, dots, hyphens and underscores, as the device registers it.",
+  );
+}
+
+export function hardwareOption(text: string): string {
+  if (hardwareSchema.safeParse(text).success) return text;
+  throw new InvalidArgumentError(
+    "It is up to 32 letters, digits, dots, hyphens and underscores, as the device registers it.",
+  );
+}
+
+export function httpUrlOption(text: string): string {
+  const url = URL.parse(text);
+  if ((url?.protocol === "http:" || url?.protocol === "https:") && url.search === "" && url.hash === "")
+    return text.replace(/\/+$/u, "");
+  throw new InvalidArgumentError("It is an http or https URL without query, as http://devices.example.com.");
+}
+
+export function httpsUrlOption(text: string): string {
+  if (text.startsWith("https:")) return httpUrlOption(text);
+  throw new InvalidArgumentError("It is an https URL: a device sends its credential to nothing else.");
+}
+
+/** A file with a public key as JWK. */
+export function publicJwkOption(path: string): EcPublicJwk {
+  let json: unknown;
+  try {
+    json = JSON.parse(readFileSync(path, "utf8"));
+  } catch {
+    throw new InvalidArgumentError(`${path} is not a file with JSON.`);
+  }
+  if (typeof json === "object" && json !== null && "d" in json) {
+    throw new InvalidArgumentError(
+      `${path} holds a private key. Name a file with its public members alone, and keep this one offline.`,
+    );
+  }
+  const { kty, crv, x, y }: { [member: string]: unknown } = { ...(typeof json === "object" ? json : {}) };
+  const jwk = ecPublicJwkSchema.safeParse({ kty, crv, x, y });
+  if (jwk.success) return jwk.data;
+  throw new InvalidArgumentError(`${path} is not a public P-256 key as JWK (kty, crv, x, y).`);
+}
+
+/** Collects a repeated or variadic option through a parser. */
+export function several<T>(parse: (text: string) => T) {
+  return (text: string, earlier: readonly T[] | undefined): T[] => [...(earlier ?? []), parse(text)];
+}

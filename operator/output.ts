@@ -1,0 +1,57 @@
+import { styleText } from "node:util";
+
+import { type OperatorFault } from "./fault.ts";
+
+/** Results go to standard output, alone, so that they can be piped; everything said meanwhile goes to standard error. */
+export type Output = {
+  /** The result of the command: JSON for programs or text for people, never both. */
+  result(value: object, text: string): void;
+  /** What a person wants to know besides. */
+  note(text: string): void;
+  /** A step of something that takes a while; call it again with the fraction done. */
+  step(name: string, fraction?: number): void;
+};
+
+const barCells = 24;
+
+export function openOutput({ json }: { readonly json: boolean }): Output {
+  const { stdout, stderr } = process;
+  let line = "";
+  const endLine = () => {
+    if (line !== "" && stderr.isTTY) stderr.write("\n");
+    line = "";
+  };
+  return {
+    result(value, text) {
+      endLine();
+      stdout.write(json ? `${JSON.stringify(value, null, 2)}\n` : `${text}\n`);
+    },
+    note(text) {
+      endLine();
+      stderr.write(`${text}\n`);
+    },
+    step(name, fraction) {
+      if (line !== name) {
+        endLine();
+        line = name;
+        if (!stderr.isTTY) stderr.write(`${name}\n`);
+      }
+      if (stderr.isTTY)
+        stderr.write(`\r${styleText("cyan", "•")} ${name}${fraction === undefined ? "" : bar(fraction)}`);
+    },
+  };
+}
+
+function bar(fraction: number): string {
+  const full = Math.round(fraction * barCells);
+  return ` ${"█".repeat(full)}${"░".repeat(barCells - full)} ${String(Math.floor(fraction * 100)).padStart(3)} %`;
+}
+
+/** `error: what. why.` and the next step, on standard error. */
+export function printFault(fault: Pick<OperatorFault, "message" | "next">): void {
+  const { stderr } = process;
+  // The line of a step may stand there half done.
+  if (stderr.isTTY) stderr.write("\r\u001b[K");
+  stderr.write(`${styleText(["red", "bold"], "error:", { stream: stderr })} ${fault.message}\n`);
+  stderr.write(`${styleText("cyan", "→", { stream: stderr })} ${fault.next}\n`);
+}

@@ -1,0 +1,81 @@
+import { type EcPublicJwk } from "@sealpost/protocol/keys.ts";
+import type { TrustClaims } from "@sealpost/protocol/trust.ts";
+
+/** What an operator says a trust document should state; whatever is undefined stays as it was, or takes the stack's own. */
+export type TrustWishes = {
+  readonly standby: EcPublicJwk | "none" | undefined;
+  readonly releaseKeys: readonly EcPublicJwk[] | undefined;
+  readonly releaseThreshold: number | undefined;
+  readonly messageUrls: readonly string[] | undefined;
+};
+
+/** The keys and address that the deployed stack has now. */
+export type StackTrust = {
+  readonly serviceId: string;
+  readonly root: EcPublicJwk;
+  /** Base64 DER. */
+  readonly issuingCa: string;
+  readonly keySetKey: EcPublicJwk;
+  readonly receiptKey: EcPublicJwk;
+  readonly releaseKey: EcPublicJwk;
+  readonly messageUrl: string;
+};
+
+/**
+ * The claims of the next trust document. The service's own keys are the stack's present ones. What operators chose (a standby, release keys and
+ * their threshold, message URLs) stays until they say otherwise: publishing again must not undo a choice by leaving out an option.
+ */
+export function nextTrustClaims(
+  stack: StackTrust,
+  wishes: TrustWishes,
+  previous: TrustClaims | undefined,
+  now: number,
+): TrustClaims {
+  const standby = wishes.standby === "none" ? undefined : (wishes.standby ?? previous?.standby);
+  const releaseKeys = [...(wishes.releaseKeys ?? previous?.releaseKeys ?? [stack.releaseKey])];
+  return {
+    iss: stack.serviceId,
+    iat: now,
+    version: (previous?.version ?? 0) + 1,
+    root: stack.root,
+    ...(standby ? { standby } : {}),
+    issuingCa: stack.issuingCa,
+    keySetKeys: [stack.keySetKey],
+    receiptKeys: [stack.receiptKey],
+    releaseKeys,
+    releaseThreshold: wishes.releaseThreshold ?? Math.min(previous?.releaseThreshold ?? 1, releaseKeys.length),
+    messageUrls: [...(wishes.messageUrls ?? previous?.messageUrls ?? [stack.messageUrl])],
+  };
+}
+
+/** What the stack has and the document leaves out: meant so, or left over from a stack that was replaced. */
+export function leftOut({ releaseKey, messageUrl }: StackTrust, claims: TrustClaims): string[] {
+  return [
+    ...(claims.releaseKeys.some((jwk) => sameAs(jwk, releaseKey)) ? [] : ["its release key (--release-key)"]),
+    ...(claims.messageUrls.includes(messageUrl) ? [] : [`its message URL ${messageUrl} (--message-url)`]),
+  ];
+}
+
+const members = [
+  "iss",
+  "root",
+  "standby",
+  "issuingCa",
+  "keySetKeys",
+  "receiptKeys",
+  "releaseKeys",
+  "releaseThreshold",
+  "messageUrls",
+] as const satisfies (keyof TrustClaims)[];
+
+/** The members that the next document states otherwise than the previous one; all of them for the first. */
+export function changedMembers(previous: TrustClaims | undefined, next: TrustClaims): string[] {
+  return members
+    .filter((member) => next[member] !== undefined || previous?.[member] !== undefined)
+    .filter((member) => !previous || !sameAs(previous[member], next[member]));
+}
+
+/** Parsed claims have their members in the order of the schema, so their text is comparable. */
+function sameAs(one: unknown, other: unknown): boolean {
+  return JSON.stringify(one) === JSON.stringify(other);
+}

@@ -1,0 +1,224 @@
+import { mkdtemp, readFile, readdir, rm, stat, writeFile } from "node:fs/promises";
+import { createHash } from "node:crypto";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import { credentialPackageSchema } from "@sealpost/protocol/bootstrap.ts";
+import { signTrust } from "@sealpost/protocol/trust.ts";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+
+import type { CredentialRecord } from "../../functions/store/records.ts";
+import { main } from "../../operator/cli.ts";
+import { startApi, credentials } from "./api-server.ts";
+import { startOperator, storeDevice, trustFixture } from "./operator.ts";
+import { localStack } from "./stacks.ts";
+
+let folder: string;
+let operator: ReturnType<typeof startOperator>;
+let api: Awaited<ReturnType<typeof startApi>>;
+let printed: { out: string; error: string };
+
+beforeEach(async () => {
+  printed = { out: "", error: "" };
+  vi.spyOn(process.stdout, "write").mockImplementation((text) => {
+    // The function's log line is not the CLI's.
+    if (!String(text).startsWith('{"function"')) printed.out += String(text);
+    return true;
+  });
+  vi.spyOn(process.stderr, "write").mockImplementation((text) => {
+    printed.error += String(text);
+    return true;
+  });
+  folder = await mkdtemp(join(tmpdir(), "sealpost-cli-"));
+  operator = startOperator();
+  api = await startApi(operator);
+  await writeStack();
+});
+afterEach(async () => {
+  vi.restoreAllMocks();
+  await api.close();
+  await rm(folder, { recursive: true });
+});
+
+const writeStack = async (changes: object = {}) => {
+  const urls = {
+    operatorUrl: `https://a1.execute-api.localhost:${api.port}`,
+    bootstrapUrl: `https://localhost:${api.port}/bootstrap`,
+  };
+  await writeFile(
+    join(folder, "stack.json"),
+    JSON.stringify(localStack({ ...urls, ca: api.ca, credentials, ...changes })),
+  );
+};
+
+const run = async (...words: string[]) => {
+  printed.out = "";
+  printed.error = "";
+  const code = await main(["node", "sealpost", "--stack", join(folder, "stack.json"), ...words]);
+  return { code, ...printed };
+};
+const json = async (...words: string[]) => JSON.parse((await run("--json", ...words)).out);
+const file = () => join(folder, "device.json");
+const create = (...words: string[]) =>
+  run("credential", "create", "--serial-number", "SN 1", "--out", file(), ...words);
+
+const publishTrust = async () => {
+  const { claims, root } = await trustFixture();
+  await operator.post("/operator/trust", { document: await signTrust(claims, [root]) });
+  return { claims, root };
+};
+
+describe("credential create", () => {
+  test("writes the package for its owner alone, and the service has only the secret's hash", async () => {
+    const { root } = await publishTrust();
+    const { code, out } = await create("--valid", "2d");
+    expect(code).toBe(0);
+    const made = credentialPackageSchema.parse(JSON.parse(await readFile(file(), "utf8")));
+    expect(made).toMatchObject({
+      serviceId: "sealpost-test",
+      bootstrapUrl: `https://localhost:${api.port}/bootstrap`,
+      roots: [root.kid],
+      ca: api.ca,
+    });
+    expect(Buffer.from(made.secret, "base64url")).toHaveLength(32);
+    expect(out.split(made.secret)).toHaveLength(2);
+    expect((await stat(file())).mode & 0o777).toBe(0o600);
+
+    const key = { table: "credentials", key: { credentialId: made.credentialId } } as const;
+    const [stored] = (await operator.store.read([key])) as [CredentialRecord];
+    expect(stored.secretHash).toBe(createHash("sha256").update(made.secret).digest("base64url"));
+    expect(stored.validUntil - stored.created).toBe(2 * 86_400);
+  });
+
+  test("does not replace a file, and then issues no credential, unless forced", async () => {
+    await publishTrust();
+    await create();
+    const before = await readFile(file(), "utf8");
+    const refused = await create();
+    expect(refused).toMatchObject({ code: 2, error: expect.stringContaining("--force") });
+    expect(await readFile(file(), "utf8")).toBe(before);
+    expect((await json("credential", "list")).credentials).toHaveLength(1);
+    expect((await create("--force")).code).toBe(0);
+    expect(await readFile(file(), "utf8")).not.toBe(before);
+  });
+
+  test("before the first trust document it says what to do, and leaves no file", async () => {
+    const { code, error } = await create();
+    expect(code).toBe(3);
+    expect(error).toContain("sealpost trust publish");
+    expect(await readdir(folder)).toEqual(["stack.json"]);
+  });
+
+  test("with --out - prints the package and nothing else", async () => {
+    await publishTrust();
+    const { out } = await run("credential", "create", "--serial-number", "SN 1", "--out", "-");
+    expect(credentialPackageSchema.safeParse(JSON.parse(out)).success).toBe(true);
+  });
+
+  test("with --json the secret is in the package alone", async () => {
+    await publishTrust();
+    const { out } = await create("--json");
+    const { secret } = JSON.parse(await readFile(file(), "utf8"));
+    expect(JSON.parse(out)).toMatchObject({ credential: { status: "issued" }, file: file() });
+    expect(out).not.toContain(secret);
+  });
+
+  test.each([
+    ["--valid", "0d"],
+    ["--valid", "401d"],
+    ["--valid", "seven days"],
+    ["--bootstrap-url", "http://example.com/bootstrap"],
+  ])("fails/%s %s is wrong usage", async (...words) => {
+    expect((await create(...words)).code).toBe(2);
+  });
+});
+
+describe("lists", () => {
+  test("are tables for people and JSON for programs", async () => {
+    const { identity } = await storeDevice(operator.store);
+    const { out } = await run("device", "list");
+    expect(out).toMatch(/^DEVICE +STATUS/u);
+    expect(out).toContain(identity.deviceId);
+    expect(out).toContain("2027-01-15T08:00:00Z");
+    expect((await json("device", "list")).devices).toMatchObject([
+      { deviceId: identity.deviceId, created: 1_800_000_000 },
+    ]);
+  });
+
+  test("end where --limit says, go on at --cursor, and are whole with --all", async () => {
+    for (let count = 0; count < 5; count += 1) await storeDevice(operator.store);
+    const first = await json("device", "list", "--limit", "3");
+    const second = await json("device", "list", "--cursor", first.cursor);
+    const all = await json("device", "list", "--all");
+    expect([...first.devices, ...second.devices]).toEqual(all.devices);
+    expect(all.devices).toHaveLength(5);
+    expect((await run("device", "list", "--limit", "3")).error).toContain("--all");
+  });
+
+  test("of one status fill up over pages that hold none", async () => {
+    for (let count = 0; count < 6; count += 1) await storeDevice(operator.store);
+    await storeDevice(operator.store, { status: "registered" });
+    expect((await json("device", "list", "--status", "registered", "--limit", "1")).devices).toHaveLength(1);
+  });
+
+  test("of the journal are of one device", async () => {
+    const { identity } = await storeDevice(operator.store);
+    await run("device", "revoke", identity.deviceId);
+    expect((await json("audit", "list", "--device", identity.deviceId)).entries).toMatchObject([
+      { action: "device.revoked" },
+    ]);
+    expect((await run("audit", "list", "--device", identity.deviceId, "--day", "2027-01-15")).code).toBe(2);
+  });
+});
+
+describe("what goes wrong", () => {
+  test("a refusal is told with its reason, and ends with 4", async () => {
+    const { identity } = await storeDevice(operator.store, { status: "deregistered" });
+    const { code, error } = await run("device", "revoke", identity.deviceId);
+    expect(code).toBe(4);
+    expect(error).toMatch(/^error: .*de-registered.*\n→ /u);
+  });
+
+  test("credentials that the API does not take name the policy that is missing, and end with 5", async () => {
+    await writeStack({ credentials: { ...credentials, secretAccessKey: "another" } });
+    const { code, error } = await run("device", "list");
+    expect(code).toBe(5);
+    expect(error).toContain("arn:aws:iam::123456789012:policy/Reading");
+  });
+
+  test("a stack that is not up ends with 3 and names npm run up", async () => {
+    await writeStack({ operatorUrl: "https://a1.execute-api.localhost:1" });
+    const { code, error } = await run("device", "list");
+    expect([code, error]).toEqual([3, expect.stringContaining("npm run up")]);
+  });
+
+  test("a server with another certificate is not talked to", async () => {
+    const other = await startApi(operator);
+    await writeStack({ ca: other.ca });
+    await other.close();
+    const { code, error } = await run("device", "list");
+    expect([code, error]).toEqual([3, expect.stringContaining("is not the one of")]);
+  });
+
+  test.each([
+    [["device", "show", "1"]],
+    [["device", "lst"]],
+    [["credential", "create"]],
+    [["release", "list", "--model", "m"]],
+  ])("%o is wrong usage and ends with 2", async (words) => {
+    expect((await run(...words)).code).toBe(2);
+  });
+
+  test("--help documents the exit codes and ends with 0", async () => {
+    const { code, out } = await run("--help");
+    expect(code).toBe(0);
+    for (const exit of [1, 2, 3, 4, 5, 6]) expect(out).toMatch(new RegExp(`^  ${exit}  `, "mu"));
+  });
+});
+
+test("trust show prints what devices believe", async () => {
+  const { root } = await publishTrust();
+  const { out } = await run("trust", "show");
+  expect(out).toContain(root.kid);
+  expect(out).toContain("1 of 2");
+});
