@@ -10,6 +10,7 @@ export default defineConfig({
         test: {
           name: "fast",
           include: ["test/**/*.test.ts"],
+          setupFiles: ["test/property-seed.ts"],
           exclude: ["test/e2e/**"],
           testTimeout: 30_000,
         },

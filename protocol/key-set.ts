@@ -32,17 +32,19 @@ const rsaEncryptionJwkSchema = z.strictObject({
   alg: z.literal("RSA-OAEP-256"),
 });
 
+const keyJwkSchema = z.union([signingJwkSchema, ecEncryptionJwkSchema, rsaEncryptionJwkSchema]);
+
 /** Claims of a key set (RFC 7517 §5 inside a JWT): the server's present message keys. A key that is absent is retired. */
-export const keySetClaimsSchema = z.strictObject({
+export const keySetClaimsSchema = z.object({
   iss: z.string(),
   iat: z.int(),
   exp: z.int(),
   /** max(previous + 1, Unix time of signing): a device never goes back. */
   version: z.int().check(z.positive()),
-  keys: z
-    .array(z.union([signingJwkSchema, ecEncryptionJwkSchema, rsaEncryptionJwkSchema]))
-    .check(z.minLength(2), z.maxLength(16)),
+  keys: z.array(keyJwkSchema).check(z.minLength(2), z.maxLength(16)),
 });
+/** As a device reads it: keys of a kind that it does not know are passed over (RFC 7517 §5), so that new algorithms can be introduced. */
+const listedKeysSchema = z.object({ ...keySetClaimsSchema.shape, keys: z.array(z.unknown()) });
 export type KeySetClaims = z.infer<typeof keySetClaimsSchema>;
 export type KeySetJwk = KeySetClaims["keys"][number];
 
@@ -80,9 +82,12 @@ export async function openKeySet(
   const key = trusted.keySetKeys[prints.indexOf(jws.kid)];
   if (!key) throw new TokenError("unknown-key", "key set kid");
   await verifyJws(jws, key);
-  const claims = parseClaims(jws.payload, keySetClaimsSchema, "key set");
+  const claims = parseClaims(jws.payload, listedKeysSchema, "key set");
   if (claims.iss !== trusted.serviceId) throw new TokenError("issuer", "key set iss");
-  const keys = await Promise.all(claims.keys.map(bareKey));
+  const keys = await Promise.all(claims.keys.flatMap((key) => keyJwkSchema.safeParse(key).data ?? []).map(bareKey));
+  if (!keys.some(({ use }) => use === "sig") || !keys.some(({ use }) => use === "enc")) {
+    throw new TokenError("claims", "key set keys");
+  }
   const { iat, exp, version } = claims;
   return {
     token,

@@ -26,15 +26,19 @@ export const refusals = {
     detail: "The PKCS#10 request does not prove possession of the new keys for this device.",
   },
   superseded: { final: true, detail: "A later renewal has already been applied." },
-  "unknown-release": { final: true, detail: "The service never offered this release to this device." },
+  "unknown-release": { final: true, detail: "The service has no such release for this device." },
 } as const satisfies Record<string, { final: boolean; detail: string }>;
 
 export type RefusalCode = keyof typeof refusals;
 
-export const refusalCodes = Object.keys(refusals).filter((code): code is RefusalCode => code in refusals);
+export function isRefusalCode(code: string): code is RefusalCode {
+  return Object.hasOwn(refusals, code);
+}
+
+export const refusalCodes: readonly RefusalCode[] = Object.keys(refusals).filter(isRefusalCode);
 
 /** Body of a sealed refusal. */
-export const refusalBodySchema = z.strictObject({
+export const refusalBodySchema = z.object({
   detail: z.string().check(z.maxLength(256)),
   /** Send the same message again. */
   retry: z.boolean(),

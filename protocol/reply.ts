@@ -4,13 +4,13 @@ import * as z from "zod/mini";
 import { type Signer, memberOf, parseClaims, parseJws, signJws, tokenTypes, verifyJws } from "./jws.ts";
 import { type EcPublicJwk, base64url256, importPublicKey, thumbprintSchema } from "./keys.ts";
 import { limits } from "./limits.ts";
-import { type RefusalBody, type RefusalCode, refusalBodySchema, refusalCodes } from "./refusals.ts";
+import { type RefusalBody, type RefusalCode, isRefusalCode, refusalBodySchema } from "./refusals.ts";
 import { compactText, parseJson, splitCompact } from "./strict.ts";
 import { contentEncryption, replyAlgorithm, replyAlgorithms, replyJweHeaderSchema } from "./suites.ts";
 import { TokenError } from "./token-error.ts";
 
 /** Claims of a reply: what the server's signature covers. */
-export const replyClaimsSchema = z.strictObject({
+export const replyClaimsSchema = z.object({
   iss: z.string(),
   aud: z.uuid(),
   iat: z.int().check(z.nonnegative()),
@@ -21,7 +21,8 @@ export const replyClaimsSchema = z.strictObject({
   request: base64url256,
   /** Thumbprint of the key that this reply is sealed to. */
   replyKey: thumbprintSchema,
-  status: z.enum(["ok", ...refusalCodes]),
+  /** `ok` or a refusal code; one that a device does not know is judged by the body's `retry`. */
+  status: z.string().check(z.regex(/^[a-z][a-z-]{0,63}$/)),
   body: z.record(z.string(), z.unknown()),
 });
 export type ReplyClaims = z.infer<typeof replyClaimsSchema>;
@@ -47,7 +48,7 @@ export type AwaitedReply = {
 
 export type Reply =
   | { readonly status: "ok"; readonly time: number; readonly body: { [member: string]: unknown } }
-  | { readonly status: RefusalCode; readonly time: number; readonly body: RefusalBody };
+  | { readonly status: RefusalCode | "unknown-refusal"; readonly time: number; readonly body: RefusalBody };
 
 /**
  * Opens a reply: outer form, decryption, inner header, signature under a key of the key set, then that it answers this very request.
@@ -75,7 +76,7 @@ export async function openReply(
   if (status === "ok") return { status, time, body };
   const refusal = refusalBodySchema.safeParse(body);
   if (!refusal.success) throw new TokenError("claims", `reply body ${memberOf(refusal.error)}`);
-  return { status, time, body: refusal.data };
+  return { status: isRefusalCode(status) ? status : "unknown-refusal", time, body: refusal.data };
 }
 
 async function decryptReply(token: string, privateKey: CryptoKey): Promise<string> {

@@ -9,8 +9,8 @@ import { TokenError } from "./token-error.ts";
 const keys = z.array(ecPublicJwkSchema).check(z.minLength(1), z.maxLength(limits.signatures));
 const der = z.string().check(z.regex(/^[A-Za-z0-9+/]{40,8192}={0,2}$/));
 
-/** What a device trusts: claims of the trust document, signed by the root. */
-export const trustClaimsSchema = z.strictObject({
+/** What a device trusts: claims of the trust document, signed by the root. Members that a device does not know are passed over, so that later services can say more. */
+export const trustClaimsSchema = z.object({
   /** Service id. */
   iss: serviceIdSchema,
   iat: z.int(),

@@ -1,0 +1,65 @@
+import { join } from "node:path";
+
+import * as z from "zod/mini";
+
+import { DeviceError } from "../device-error.ts";
+import { generateDeviceKeys, importDeviceKeys } from "../device-keys.ts";
+import type { DeviceKeys, KeySlot, KeyStore } from "../ports.ts";
+import { moveDurable, readDurable, removeDurable, writeDurable } from "./durable-file.ts";
+
+const coordinate = z.string();
+const privateJwkSchema = z.object({
+  kty: z.literal("EC"),
+  crv: z.literal("P-256"),
+  x: coordinate,
+  y: coordinate,
+  d: coordinate,
+});
+const keyFileSchema = z.object({ signing: privateJwkSchema, encryption: privateJwkSchema });
+
+/**
+ * Private JWKs (RFC 7518 §6.2.2), one file for each slot, readable by the owner alone. For gateways and trials; a device with a secure element
+ * has its own KeyStore. Keep the folder out of backups (delivery rule 15).
+ */
+export function fileKeyStore(folder: string): KeyStore {
+  const fileOf = (slot: KeySlot) => join(folder, `${slot}.json`);
+  const load = async (slot: KeySlot): Promise<DeviceKeys | null> => {
+    const text = await readDurable(fileOf(slot));
+    return text === null ? null : parseKeys(text, fileOf(slot));
+  };
+  return {
+    load,
+    async create(slot) {
+      const present = await load(slot);
+      if (present) return present;
+      const text = await exportKeys(await generateDeviceKeys(true));
+      await writeDurable(fileOf(slot), text);
+      return parseKeys(text, fileOf(slot));
+    },
+    async promote() {
+      await moveDurable(fileOf("next"), fileOf("current"));
+    },
+    async erase() {
+      await removeDurable(fileOf("next"));
+      await removeDurable(fileOf("current"));
+    },
+  };
+}
+
+async function parseKeys(text: string, path: string): Promise<DeviceKeys> {
+  try {
+    return await importDeviceKeys(keyFileSchema.parse(JSON.parse(text)));
+  } catch {
+    // No cause: a parser's message may quote what it read.
+    throw new DeviceError("keys-missing", `${path} is damaged`);
+  }
+}
+
+async function exportKeys({ signing, encryption }: DeviceKeys): Promise<string> {
+  const [signingJwk, encryptionJwk] = await Promise.all(
+    [signing, encryption].map(async ({ privateKey }) =>
+      privateJwkSchema.parse(await crypto.subtle.exportKey("jwk", privateKey)),
+    ),
+  );
+  return `${JSON.stringify({ signing: signingJwk, encryption: encryptionJwk })}\n`;
+}

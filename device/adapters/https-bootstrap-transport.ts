@@ -1,0 +1,91 @@
+import { lookup } from "node:dns";
+import { Agent, type RequestOptions, request } from "node:https";
+import type { LookupFunction } from "node:net";
+
+import { limits } from "@sealpost/protocol/limits.ts";
+
+import { DeviceError } from "../device-error.ts";
+import type { BootstrapTransport, HttpAnswer } from "../ports.ts";
+import { readAll } from "../read-all.ts";
+import { errorCode } from "./durable-file.ts";
+
+/**
+ * Bootstrap over `node:https`, since fetch has no CA for one call and no way to close its pool. One connection at most, kept open between the two
+ * requests, verified against the given CA alone or else the public ones.
+ */
+export function httpsBootstrapTransport(input: { readonly timeoutSeconds?: number } = {}): BootstrapTransport {
+  const timeoutSeconds = input.timeoutSeconds ?? 30;
+  return {
+    connect(ca) {
+      const agent = new Agent({
+        keepAlive: true,
+        maxSockets: 1,
+        minVersion: "TLSv1.2",
+        rejectUnauthorized: true,
+        lookup: lookupLoopbackNames,
+        ...(ca === undefined ? {} : { ca }),
+      });
+      return {
+        async post(url, headers, body) {
+          const target = new URL(url);
+          if (target.protocol !== "https:") throw new DeviceError("tls-not-trusted", `${target.origin} is not https`);
+          return send(target, { agent, method: "POST", headers }, body, timeoutSeconds);
+        },
+        async close() {
+          agent.destroy();
+        },
+      };
+    },
+  };
+}
+
+/** node:https follows no redirect: a 3xx is an answer like any other, and not the expected one. */
+async function send(url: URL, options: RequestOptions, body: string, timeoutSeconds: number): Promise<HttpAnswer> {
+  const signal = AbortSignal.timeout(timeoutSeconds * 1000);
+  const length = { "content-length": String(Buffer.byteLength(body)) };
+  return new Promise((resolve, reject) => {
+    const fail = (cause: Error) => reject(toDeviceError(url, cause, signal.aborted, timeoutSeconds));
+    request(url, { ...options, signal, headers: { ...options.headers, ...length } }, (response) => {
+      const { statusCode: status = 0, headers } = response;
+      readAll(response, limits.tokenBytes).then(
+        (bytes) => resolve({ status, contentType: headers["content-type"] ?? "", body: bytes }),
+        fail,
+      );
+    })
+      .on("error", fail)
+      .end(body);
+  });
+}
+
+/** RFC 6761 §6.3: these names are this machine, whatever a resolver says. */
+const lookupLoopbackNames: LookupFunction = (hostname, options, callback) => {
+  if (hostname !== "localhost" && !hostname.endsWith(".localhost")) {
+    lookup(hostname, options, callback);
+    return;
+  }
+  const addresses = [
+    { address: "127.0.0.1", family: 4 },
+    { address: "::1", family: 6 },
+  ];
+  if (options.all) callback(null, addresses);
+  else callback(null, "127.0.0.1", 4);
+};
+
+/** The codes by which Node says that a certificate does not verify (X509_V_ERR_…, RFC 9525 names) or TLS failed. */
+const distrust = /CERT|ISSUER|SELF_SIGNED|SIGNATURE|TLS|SSL|EPROTO|CRL|HOSTNAME/;
+
+function toDeviceError({ origin }: URL, cause: Error, aborted: boolean, seconds: number): DeviceError {
+  if (aborted) return new DeviceError("unreachable", `${origin}, no answer within ${seconds} s`, { cause });
+  const code = codeOf(cause);
+  if (code !== undefined && distrust.test(code)) {
+    return new DeviceError("tls-not-trusted", `${origin} (${code})`, { cause });
+  }
+  return new DeviceError("unreachable", `${origin}, ${code ?? "the connection failed"}`, { cause });
+}
+
+/** With several addresses the codes are in the list. */
+function codeOf(cause: Error): string | undefined {
+  const own = errorCode(cause);
+  if (own !== undefined || !(cause instanceof AggregateError)) return own;
+  return errorCode(cause.errors[0]);
+}

@@ -1,0 +1,25 @@
+import { generateDeviceKeys } from "../device-keys.ts";
+import type { DeviceKeys, KeySlot, KeyStore } from "../ports.ts";
+
+/** For tests and simulations: keys that end with the process and cannot be exported. */
+export function memoryKeyStore(): KeyStore {
+  const slots = new Map<KeySlot, DeviceKeys>();
+  return {
+    async load(slot) {
+      return slots.get(slot) ?? null;
+    },
+    async create(slot) {
+      const keys = slots.get(slot) ?? (await generateDeviceKeys(false));
+      slots.set(slot, keys);
+      return keys;
+    },
+    async promote() {
+      const next = slots.get("next");
+      if (next) slots.set("current", next);
+      slots.delete("next");
+    },
+    async erase() {
+      slots.clear();
+    },
+  };
+}

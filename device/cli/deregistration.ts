@@ -1,0 +1,29 @@
+import type { Command } from "commander";
+import * as z from "zod/mini";
+
+import { withDevice } from "./home.ts";
+
+const optionsSchema = z.object({ reason: z.optional(z.string()) });
+
+export function registerDeregistration(program: Command): void {
+  program
+    .command("deregister")
+    .summary("leave the service for good, and erase the keys")
+    .description(
+      "Leaves the service for good. The keys are erased once the service's signed receipt is verified; the receipt stays in the home.\n" +
+        "Interrupted at any point, run it again.",
+    )
+    .option("--reason <code>", "a short stable code, such as replaced")
+    .addHelpText("after", "\nExample:\n  $ sealpost-device deregister --reason replaced")
+    .action(async (options: unknown, command: Command) => {
+      const { reason } = optionsSchema.parse(options);
+      await withDevice(command, async (device, { output }) => {
+        const { receipt } = await device.deregister(reason === undefined ? {} : { reason });
+        const { deviceId } = device.status();
+        output.result([`Device ${deviceId} has left; its keys are erased. The receipt:`, receipt], {
+          deviceId,
+          receipt,
+        });
+      });
+    });
+}

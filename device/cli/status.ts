@@ -1,0 +1,60 @@
+import type { Command } from "commander";
+
+import { Device } from "../device.ts";
+import { isDeviceError } from "../device-error.ts";
+import type { DeviceStatus } from "../device-status.ts";
+import { statusOf } from "../status-of.ts";
+import { StateCell } from "../state-cell.ts";
+import { type Home, inHome } from "./home.ts";
+
+export function registerStatus(program: Command): void {
+  program
+    .command("status")
+    .summary("show what this device knows, without asking anyone")
+    .description("Shows what this device knows of itself, without asking anyone.")
+    .addHelpText("after", "\nExample:\n  $ sealpost-device status --json")
+    .action(async (_options: unknown, command: Command) => {
+      await inHome(command, async (home) => {
+        const status = await readStatus(home);
+        home.output.result(linesOf(status, home.folder), status);
+      });
+    });
+}
+
+/** A home that has no identity yet has a status too. */
+async function readStatus({ ports, options }: Home): Promise<DeviceStatus> {
+  try {
+    return (await Device.open({ ports, options })).status();
+  } catch (error) {
+    if (!isDeviceError(error) || error.code !== "not-bootstrapped") throw error;
+    return statusOf((await StateCell.load(ports.state)).state);
+  }
+}
+
+const advice = {
+  new: "sealpost-device bootstrap --package FILE",
+  bootstrapping: "run `sealpost-device bootstrap` again with the same package",
+  provisioned: "sealpost-device register --help",
+  registered: "sealpost-device check",
+  revoked: "the operator revoked this device",
+  gone: "sealpost-device deregister",
+  deregistered: "a new device starts in an empty --home",
+} as const satisfies Record<DeviceStatus["phase"], string>;
+
+function linesOf(status: DeviceStatus, folder: string): string[] {
+  const { phase, firmware, update, pending = [], unknown = [] } = status;
+  const rows: readonly (readonly [string, string | undefined])[] = [
+    ["home", folder],
+    ["phase", phase],
+    ["service", status.serviceId],
+    ["device", status.deviceId],
+    ["model", status.model && `${status.model} ${status.hardware}`],
+    ["firmware", firmware && `${firmware.version} (release ${firmware.counter})`],
+    ["update", update && `${update.version} (release ${update.counter}), ${update.stage}`],
+    ["signing key", status.signingKey],
+    ["pending", pending.map(({ seq, operation }) => `${operation} (seq ${seq})`).join(", ") || undefined],
+    ["unknown", unknown.map(({ seq, operation, why }) => `${operation} (seq ${seq}, ${why})`).join(", ") || undefined],
+    ["next", `→ ${advice[phase]}`],
+  ];
+  return rows.flatMap(([label, value]) => (value === undefined ? [] : [`${label.padEnd(12)} ${value}`]));
+}

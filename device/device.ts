@@ -1,0 +1,231 @@
+import { type CredentialPackage, credentialPackageSchema } from "@sealpost/protocol/bootstrap.ts";
+import { deregistrationBodySchema, deregistrationOperation } from "@sealpost/protocol/exchanges/deregistration.ts";
+import { firmwareReportBodySchema } from "@sealpost/protocol/exchanges/firmware.ts";
+import { registrationBodySchema, registrationOperation } from "@sealpost/protocol/exchanges/registration.ts";
+import { renewalOperation } from "@sealpost/protocol/exchanges/renewal.ts";
+import { memberOf } from "@sealpost/protocol/jws.ts";
+import type * as z from "zod/mini";
+
+import { alignKeys } from "./align-keys.ts";
+import { BackOff } from "./back-off.ts";
+import { exchangeCertificates } from "./bootstrap.ts";
+import { certificateRequest } from "./certificate-request.ts";
+import { DeviceError, type DeviceErrorCode, isDeviceError } from "./device-error.ts";
+import type { DeviceStatus } from "./device-status.ts";
+import { FirmwareUpdate } from "./firmware.ts";
+import type { FirmwareOffer, UpdateProgress } from "./firmware-offer.ts";
+import { type DeviceOptions, type Settings, toSettings } from "./options.ts";
+import { requireDone } from "./outcome.ts";
+import { Outbox } from "./outbox.ts";
+import type { BootstrapTransport, DeviceKeys, DevicePorts, FirmwareVersion, KeyStore } from "./ports.ts";
+import { ServiceKeys } from "./service-keys.ts";
+import type { DeviceState } from "./state.ts";
+import { statusOf } from "./status-of.ts";
+import { StateCell } from "./state-cell.ts";
+
+/** What a device says of itself when it registers. */
+export type DeviceProfile = {
+  readonly model: string;
+  readonly hardware: string;
+  readonly firmware: FirmwareVersion;
+  readonly capabilities?: readonly string[];
+};
+
+/** A device's word on a firmware release. `reason` is a short stable code such as `no-space`. */
+export type FirmwareReport = {
+  readonly counter: number;
+  readonly state: "downloading" | "verified" | "installed" | "failed" | "rolled-back";
+  readonly reason?: string;
+};
+
+/**
+ * A device, its verbs one by one the exchanges of the protocol. Every verb may be killed at any moment and called again; it goes on where it
+ * stopped. Every verb throws `DeviceError` and nothing else but faults of the ports. One process at a time may use the same stores.
+ */
+export class Device {
+  readonly #ports: DevicePorts;
+  readonly #settings: Settings;
+  readonly #cell: StateCell;
+  /** Null once the device has de-registered: there is nobody to talk to. */
+  readonly #line: { serviceKeys: ServiceKeys; outbox: Outbox; firmware: FirmwareUpdate } | null;
+
+  private constructor(ports: DevicePorts, settings: Settings, cell: StateCell, serviceKeys: ServiceKeys | null) {
+    this.#ports = ports;
+    this.#settings = settings;
+    this.#cell = cell;
+    if (serviceKeys === null) {
+      this.#line = null;
+      return;
+    }
+    const { keys, messages, slots } = ports;
+    const outboxPorts = { cell, keys, messages, serviceKeys, settings };
+    const outbox = new Outbox(outboxPorts);
+    this.#line = { serviceKeys, outbox, firmware: new FirmwareUpdate(outboxPorts, outbox, slots) };
+  }
+
+  /**
+   * Spends a credential package on an identity, over one TLS connection. Killed at any point and called again with the same package it
+   * completes, with the same keys; called once more after that it opens the device without touching the network.
+   * @param input.credentialPackage the parsed JSON that the operator handed out; not trusted to have the right shape
+   * @throws DeviceError `package-invalid` · `other-service` · `already-bootstrapped` · `deregistered` · `credential-refused` ·
+   *   `certificate-conflict` · `answer-not-trusted` · `tls-not-trusted` · `unreachable` · `service-fault` · `home-broken`
+   */
+  static async bootstrap(input: {
+    readonly credentialPackage: unknown;
+    readonly ports: DevicePorts & { readonly bootstrap: BootstrapTransport };
+    readonly options?: DeviceOptions;
+  }): Promise<Device> {
+    const { ports, options } = input;
+    const credential = parse(credentialPackageSchema, input.credentialPackage, "package-invalid");
+    const cell = await StateCell.load(ports.state);
+    const { state } = cell;
+    if (state) checkSameDevice(state, credential);
+    if (state?.phase !== "enrolled") {
+      const keys = await startOver(ports.keys, cell, credential);
+      await cell.replace(await exchangeCertificates(credential, keys, ports.bootstrap));
+    }
+    return Device.open({ ports, ...(options ? { options } : {}) });
+  }
+
+  /**
+   * Opens a device that was bootstrapped, or one that has left, for its receipt.
+   * @throws DeviceError `not-bootstrapped` · `home-broken` · `keys-missing`
+   */
+  static async open(input: { readonly ports: DevicePorts; readonly options?: DeviceOptions }): Promise<Device> {
+    const { ports } = input;
+    const settings = toSettings(input.options ?? {});
+    const cell = await StateCell.load(ports.state);
+    await alignKeys(cell.state, ports.keys);
+    if (cell.state?.phase === "deregistered") return new Device(ports, settings, cell, null);
+    const serviceKeys = await ServiceKeys.open(cell, ports.messages, settings.timing);
+    if (!(await ports.keys.load("current"))) throw new DeviceError("keys-missing", "the key store is empty");
+    return new Device(ports, settings, cell, serviceKeys);
+  }
+
+  /** Tells the service what this device is. Again whenever that changes. */
+  async register(profile: DeviceProfile): Promise<{ readonly pollSeconds: number }> {
+    const { outbox } = this.#requireLine();
+    const { model, hardware, firmware, capabilities = [] } = profile;
+    const body = parse(registrationBodySchema, { model, hardware, firmware, capabilities }, "argument-invalid");
+    await this.#deliver(await outbox.enqueue(registrationOperation, body));
+    return { pollSeconds: this.#cell.enrolled.pollSeconds ?? 0 };
+  }
+
+  /** Asks for newer firmware. @returns null when there is none */
+  async checkFirmware(): Promise<FirmwareOffer | null> {
+    return this.#requireLine().firmware.check(this.#backOff());
+  }
+
+  /**
+   * Downloads and verifies what is on offer (asking first if need be), writes it to the inactive slot and tells the bootloader to try it.
+   * @returns what the next boot will try; null when there is nothing newer
+   */
+  async updateFirmware(
+    input: { readonly onProgress?: (progress: UpdateProgress) => void } = {},
+  ): Promise<FirmwareOffer | null> {
+    return this.#requireLine().firmware.apply(this.#backOff(), input.onProgress ?? (() => {}));
+  }
+
+  /** After a restart: confirms the new firmware, or finds that the bootloader went back, and reports it. */
+  async confirmBoot(): Promise<"installed" | "rolled-back"> {
+    return this.#requireLine().firmware.confirm(this.#backOff());
+  }
+
+  /** For devices that install firmware by other means than `updateFirmware`. */
+  async reportFirmware(report: FirmwareReport): Promise<void> {
+    const { counter, state, reason } = report;
+    const sent = { counter, state, ...(reason === undefined ? {} : { reason }) };
+    parse(firmwareReportBodySchema, sent, "argument-invalid");
+    await this.#requireLine().firmware.report(sent, this.#backOff());
+  }
+
+  /** Replaces both key pairs and the certificate. The old signing key is gone once the service's answer is verified. */
+  async renewKeys(): Promise<void> {
+    const { outbox } = this.#requireLine();
+    const { queue, deviceId } = this.#cell.enrolled;
+    const underWay = queue.pending.find(({ operation }) => operation === renewalOperation);
+    if (underWay) return this.#deliver(underWay.seq);
+    const candidate = await this.#ports.keys.create("next");
+    const body = await certificateRequest(candidate, deviceId);
+    await this.#deliver(await outbox.enqueue(renewalOperation, body));
+  }
+
+  /**
+   * Leaves the service for good, after everything else was delivered. Keys are erased once the receipt is verified.
+   * @returns the signed receipt, also when called again
+   */
+  async deregister(input: { readonly reason?: string } = {}): Promise<{ readonly receipt: string }> {
+    if (this.#line) await this.#leave(this.#line.outbox, input.reason);
+    const { state } = this.#cell;
+    return { receipt: state?.phase === "deregistered" ? state.receipt : "" };
+  }
+
+  /** What is known here, without asking anyone. */
+  status(): DeviceStatus {
+    return statusOf(this.#cell.state, this.#line?.serviceKeys);
+  }
+
+  async #leave(outbox: Outbox, reason: string | undefined): Promise<void> {
+    if (this.#cell.state?.phase === "deregistered") return;
+    const body = parse(deregistrationBodySchema, reason === undefined ? {} : { reason }, "argument-invalid");
+    const underWay = this.#cell.enrolled.queue.pending.find(({ operation }) => operation === deregistrationOperation);
+    if (underWay) return this.#deliver(underWay.seq);
+    await this.#deliver(await this.#enqueueAlone(outbox, deregistrationOperation, { ...body }));
+  }
+
+  /** Everything else first, also what another caller queues meanwhile. */
+  async #enqueueAlone(outbox: Outbox, operation: string, body: Record<string, unknown>): Promise<number> {
+    const backOff = this.#backOff();
+    for (;;) {
+      await outbox.flush(backOff);
+      try {
+        return await outbox.enqueue(operation, body);
+      } catch (error) {
+        if (!isDeviceError(error) || error.code !== "queue-full") throw error;
+      }
+    }
+  }
+
+  async #deliver(seq: number): Promise<void> {
+    requireDone(await this.#requireLine().outbox.deliver(seq, this.#backOff()));
+  }
+
+  #backOff(): BackOff {
+    return new BackOff(this.#settings);
+  }
+
+  #requireLine() {
+    if (this.#line && this.#cell.state?.phase !== "deregistered") return this.#line;
+    throw new DeviceError("deregistered", "");
+  }
+}
+
+/**
+ * Keys belong to one credential: the same one goes on with them, another one starts with fresh ones. The state comes first, so keys without it
+ * are those of a device whose state was lost, and are left alone.
+ */
+async function startOver(store: KeyStore, cell: StateCell, credential: CredentialPackage): Promise<DeviceKeys> {
+  const { state } = cell;
+  if (!state && (await store.load("current"))) throw new DeviceError("home-broken", "there are keys but no state");
+  const resumed = state?.phase === "bootstrapping" && state.credential.credentialId === credential.credentialId;
+  if (state && !resumed) await store.erase();
+  await cell.replace({ format: 1, phase: "bootstrapping", credential });
+  return store.create("current");
+}
+
+function checkSameDevice(state: DeviceState, credential: { serviceId: string; credentialId: string }): void {
+  const { serviceId, credentialId } = state.phase === "bootstrapping" ? state.credential : state;
+  if (state.phase === "deregistered") throw new DeviceError("deregistered", `it was ${state.deviceId}`);
+  if (serviceId !== credential.serviceId) {
+    throw new DeviceError("other-service", `it belongs to ${serviceId}, the package to ${credential.serviceId}`);
+  }
+  if (state.phase === "enrolled" && credentialId !== credential.credentialId) {
+    throw new DeviceError("already-bootstrapped", `it is device ${state.deviceId}`);
+  }
+}
+
+function parse<T>(schema: z.ZodMiniType<T>, value: unknown, code: DeviceErrorCode): T {
+  const parsed = schema.safeParse(value);
+  if (!parsed.success) throw new DeviceError(code, `${memberOf(parsed.error)} is missing or not allowed`);
+  return parsed.data;
+}

@@ -1,0 +1,25 @@
+export { Device, type DeviceProfile, type FirmwareReport } from "./device.ts";
+export { DeviceError, type DeviceErrorCode, deviceErrors, isDeviceError } from "./device-error.ts";
+export type { DeviceStatus, UnknownFate } from "./device-status.ts";
+export { fetchMessageTransport } from "./fetch-message-transport.ts";
+export type { FirmwareOffer, UpdateProgress } from "./firmware-offer.ts";
+export type { DeviceOptions } from "./options.ts";
+export type {
+  BootstrapConnection,
+  BootstrapTransport,
+  DeviceKeys,
+  DevicePorts,
+  FirmwareSlots,
+  FirmwareVersion,
+  HttpAnswer,
+  HttpStream,
+  KeySlot,
+  KeyStore,
+  MessageTransport,
+  SlotStatus,
+  StateStore,
+  Timing,
+} from "./ports.ts";
+export { memoryFirmwareSlots, type MemoryFirmwareSlots } from "./adapters/memory-firmware-slots.ts";
+export { memoryKeyStore } from "./adapters/memory-key-store.ts";
+export { memoryStateStore } from "./adapters/memory-state-store.ts";

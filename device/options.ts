@@ -1,0 +1,50 @@
+import { limits } from "@sealpost/protocol/limits.ts";
+
+import type { Timing } from "./ports.ts";
+
+export type DeviceOptions = {
+  /** Base URL of a relay that takes the messages instead of the service's own addresses. Any will do: nobody trusts it. */
+  readonly via?: string;
+  /** Whom replies are sealed to. `one-time` keys (the default) give forward secrecy; `certified` saves about 210 bytes a message. */
+  readonly replyKey?: "one-time" | "certified";
+  /** How long a verb keeps trying before it throws `no-answer`; the message stays queued. Default: for ever. */
+  readonly maxWaitSeconds?: number;
+  /** Validity of a sealed request; more for store-and-forward links. */
+  readonly lifetimeSeconds?: number;
+  /** Exponential back-off with full jitter between these. */
+  readonly backOff?: { readonly firstSeconds?: number; readonly mostSeconds?: number };
+  readonly timing?: Timing;
+  /** Told before each pause. */
+  readonly onRetry?: (retry: { readonly seconds: number; readonly why: string }) => void;
+};
+
+export type Settings = {
+  readonly via: string | undefined;
+  readonly replyKey: "one-time" | "certified";
+  readonly maxWaitSeconds: number;
+  readonly lifetimeSeconds: number;
+  readonly firstSeconds: number;
+  readonly mostSeconds: number;
+  readonly timing: Timing;
+  readonly onRetry: (retry: { readonly seconds: number; readonly why: string }) => void;
+};
+
+const hostTiming: Timing = {
+  monotonic: () => performance.now() / 1000,
+  sleep: (seconds) => new Promise((resolve) => setTimeout(resolve, seconds * 1000)),
+  random: Math.random,
+};
+
+/** Fills in defaults and clamps to the protocol's limits: what is not authenticated delays a try by an hour at most. */
+export function toSettings(options: DeviceOptions): Settings {
+  return {
+    via: options.via,
+    replyKey: options.replyKey ?? "one-time",
+    maxWaitSeconds: options.maxWaitSeconds ?? Infinity,
+    lifetimeSeconds: Math.min(options.lifetimeSeconds ?? limits.lifetimeSeconds, limits.longestLifetimeSeconds),
+    firstSeconds: options.backOff?.firstSeconds ?? 1,
+    mostSeconds: Math.min(options.backOff?.mostSeconds ?? limits.retrySeconds, limits.retrySeconds),
+    timing: options.timing ?? hostTiming,
+    onRetry: options.onRetry ?? (() => {}),
+  };
+}

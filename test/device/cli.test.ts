@@ -1,0 +1,238 @@
+import { execFile } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { mkdtemp, readFile, readdir, rm, writeFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
+
+import { lockHome } from "../../device/adapters/home-lock.ts";
+import { deviceErrors } from "../../device/device-error.ts";
+import { issueEdgeCertificates } from "../../local/certificates.ts";
+import { type Bench, issueCredential, openBench, registryEntry } from "./support/bench.ts";
+import { type LiveService, startLiveService } from "./support/live-service.ts";
+import { makeRelease, publishRelease } from "./support/release.ts";
+
+const bin = fileURLToPath(new URL("../../device/bin.js", import.meta.url));
+const register = [
+  "register",
+  "--model",
+  "meter",
+  "--hardware",
+  "r2",
+  "--firmware-version",
+  "1.0.0",
+  "--firmware-counter",
+  "1",
+];
+
+let bench: Bench;
+let live: LiveService;
+let folder: string;
+let home: string;
+
+beforeAll(async () => {
+  bench = await openBench();
+  live = await startLiveService(bench);
+});
+afterAll(async () => {
+  await live.close();
+  vi.restoreAllMocks();
+});
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "sealpost-cli-"));
+  home = join(folder, "home");
+});
+afterEach(async () => rm(folder, { recursive: true, force: true }));
+
+type Ran = { readonly exit: number; readonly out: string; readonly err: string };
+function run(...args: string[]): Promise<Ran> {
+  const all = [bin, "--home", home, "--via", live.messageUrl, "--max-wait", "5", ...args];
+  return new Promise((resolve) => {
+    execFile(
+      process.execPath,
+      all,
+      { cwd: folder, env: { ...process.env, NODE_NO_WARNINGS: "" } },
+      (error, out, err) => {
+        resolve({ exit: typeof error?.code === "number" ? error.code : 0, out, err });
+      },
+    );
+  });
+}
+
+async function packageFile(change: object = {}): Promise<{ file: string; secret: string }> {
+  const credential = {
+    ...(await issueCredential(bench.service)),
+    bootstrapUrl: live.bootstrapUrl,
+    ca: live.ca,
+    ...change,
+  };
+  const file = join(folder, "package.json");
+  await writeFile(file, JSON.stringify(credential));
+  return { file, secret: credential.secret };
+}
+
+async function enrol(): Promise<void> {
+  const { file } = await packageFile();
+  expect(await run("bootstrap", "--package", file)).toMatchObject({ exit: 0 });
+}
+
+test("ok/a whole life, each verb its own process", async () => {
+  await enrol();
+  const registered = await run(...register, "--capability", "telemetry", "--json");
+  expect(JSON.parse(registered.out)).toMatchObject({ model: "meter", pollSeconds: 3_600 });
+  const { deviceId } = JSON.parse((await run("status", "--json")).out) as { deviceId: string };
+
+  expect((await run("check")).out).toContain("nothing newer");
+  const image = randomBytes(150_000);
+  await publishRelease(bench, makeRelease(image));
+  expect((await run("check")).out).toContain("Firmware 2.0.0 (release 2, 146.5 KiB) is on offer");
+  const update = await run("update");
+  expect(update.err).toContain("firmware: 100 % (146.5 KiB of 146.5 KiB)");
+  expect(await readFile(join(home, "slots", "b.bin"))).toEqual(image);
+  const boot = await run("boot");
+  expect(boot).toMatchObject({ exit: 0, out: expect.stringContaining("installed: firmware 2.0.0") });
+  expect((await registryEntry(bench, deviceId))?.identity.update).toMatchObject({ counter: 2, state: "installed" });
+  expect((await run("report", "--counter", "2", "--state", "failed", "--reason", "no-space")).exit).toBe(0);
+
+  const before = JSON.parse((await run("status", "--json")).out) as object;
+  expect(before).toMatchObject({ phase: "registered", firmware: { counter: 2 }, pending: [] });
+  expect((await run("renew")).exit).toBe(0);
+  expect(JSON.parse((await run("status", "--json")).out)).not.toMatchObject({
+    signingKey: (before as { signingKey: string }).signingKey,
+  });
+  const left = JSON.parse((await run("deregister", "--reason", "replaced", "--json")).out) as { receipt: string };
+  expect(left.receipt.split(".")).toHaveLength(3);
+  expect(await readdir(join(home, "keys"))).toEqual([]);
+  expect((await run("status")).out).toContain("deregistered");
+  expect(await run("check")).toMatchObject({ exit: 3 });
+}, 120_000);
+
+test("ok/a firmware that does not come up is rolled back and reported", async () => {
+  await enrol();
+  await run(...register);
+  await publishRelease(bench, makeRelease(randomBytes(10_000), { counter: 9, version: "9.0.0" }));
+  expect((await run("update")).exit).toBe(0);
+  expect((await run("boot", "--fail")).out).toContain("rolled-back: firmware 1.0.0");
+}, 60_000);
+
+describe("a newcomer's mistakes", () => {
+  const failure = async (code: keyof typeof deviceErrors, ...args: string[]) => {
+    const { exit, out, err } = await run(...args);
+    const { what, next } = deviceErrors[code];
+    expect({ exit, out }).toEqual({ exit: deviceErrors[code].exit, out: "" });
+    expect(err).toContain(`error: ${what}`);
+    expect(err).toContain(`→ ${next}`);
+    expect(err).not.toMatch(/\n\s+at |node:internal|\.ts:\d/);
+    return err;
+  };
+
+  test("fails/verbs before bootstrap, without making a home", async () => {
+    for (const verb of [register, ["check"], ["update"], ["boot"], ["renew"], ["deregister"]])
+      await failure("not-bootstrapped", ...verb);
+    expect((await run("status")).out).toContain("sealpost-device bootstrap --package FILE");
+    expect(await readdir(folder)).toEqual([]);
+  }, 60_000);
+
+  test("fails/check before register", async () => {
+    await enrol();
+    expect(await failure("not-registered", "check")).toContain("register --help");
+    expect(await failure("no-update", "boot")).toContain("sealpost-device check");
+  });
+
+  test("fails/package: missing, a folder, not JSON, another file", async () => {
+    await failure("package-unreadable", "bootstrap", "--package", join(folder, "nope"));
+    await failure("package-unreadable", "bootstrap", "--package", folder);
+    await writeFile(join(folder, "bad"), '{"secret": "hunter2hunter2", ');
+    expect(await failure("package-invalid", "bootstrap", "--package", join(folder, "bad"))).not.toContain("hunter2");
+    await writeFile(join(folder, "other"), "{}");
+    await failure("package-invalid", "bootstrap", "--package", join(folder, "other"));
+  });
+
+  test("fails/used credential, another's home, another service", async () => {
+    const { file, secret } = await packageFile();
+    await run("bootstrap", "--package", file);
+    await run(...register);
+    const first = home;
+    home = join(folder, "second");
+    expect(await failure("credential-refused", "bootstrap", "--package", file)).not.toContain(secret);
+    home = first;
+    await failure("already-bootstrapped", "bootstrap", "--package", (await packageFile()).file);
+    await failure("other-service", "bootstrap", "--package", (await packageFile({ serviceId: "elsewhere" })).file);
+  }, 30_000);
+
+  test("fails/host: unreachable, not trusted", async () => {
+    const nobody = await packageFile({ bootstrapUrl: "https://localhost:1/x" });
+    expect(await failure("unreachable", "bootstrap", "--package", nobody.file)).toContain("ECONNREFUSED");
+    home = join(folder, "second");
+    await failure(
+      "tls-not-trusted",
+      "bootstrap",
+      "--package",
+      (await packageFile({ ca: issueEdgeCertificates().ca })).file,
+    );
+  });
+
+  test("fails/no relay, in the time that --max-wait gives; the message stays", async () => {
+    await enrol();
+    const closed = createServer();
+    await new Promise<void>((resolve) => closed.listen(0, "127.0.0.1", resolve));
+    const { port } = closed.address() as AddressInfo;
+    await new Promise((resolve) => closed.close(resolve));
+    const err = await failure("no-answer", ...register, "--via", `http://127.0.0.1:${port}`, "--max-wait", "1");
+    expect(err).toContain("ECONNREFUSED");
+    expect((await run("status")).out).toContain("register (seq 1)");
+    expect((await run(...register)).exit).toBe(0);
+    expect((await run("status")).out).not.toContain("pending");
+  }, 30_000);
+
+  test("fails/home in use", async () => {
+    await enrol();
+    const unlock = await lockHome(home);
+    expect(await failure("home-busy", "check")).toContain(String(process.pid));
+    await unlock();
+  });
+
+  test("fails/usage: exit 2 with the way to help", async () => {
+    expect(await run("boo")).toMatchObject({ exit: 2, err: expect.stringContaining("--help") });
+    expect(await run("bootstrap")).toMatchObject({ exit: 2, err: expect.stringContaining("--package") });
+    expect(await run("check", "--max-wait", "soon")).toMatchObject({ exit: 2 });
+    expect(await run("check", "--via", "relay")).toMatchObject({ exit: 2 });
+    expect(await run("report", "--counter", "1", "--state", "done")).toMatchObject({ exit: 2 });
+    expect(await run("--help")).toMatchObject({ exit: 0, out: expect.stringContaining("Exit codes:") });
+    expect(await run()).toMatchObject({ exit: 2 });
+  }, 30_000);
+
+  test("fails/values: exit 4, names the member", async () => {
+    await enrol();
+    expect(await failure("argument-invalid", "register", "--model", "a b", ...register.slice(3))).toContain("model");
+    expect(await failure("argument-invalid", "register", "--model", "m")).toContain("--firmware-version");
+  });
+
+  test("fails/--json: the error is an object on standard error", async () => {
+    const { exit, out, err } = await run("check", "--json");
+    expect({ exit, out }).toEqual({ exit: 3, out: "" });
+    expect(JSON.parse(err)).toEqual({
+      error: { code: "not-bootstrapped", message: expect.any(String), next: expect.any(String), exit: 3 },
+    });
+  });
+});
+
+test("ok/--quiet says nothing", async () => {
+  const { file } = await packageFile();
+  expect(await run("bootstrap", "--package", file, "--quiet")).toEqual({ exit: 0, out: "", err: "" });
+});
+
+test("ok/every exit code of the table is in the help, and no error lacks advice", async () => {
+  const { out } = await run("--help");
+  for (const [code, { exit, next }] of Object.entries(deviceErrors)) {
+    expect(
+      out.split("\n").find((line) => line.trimStart().startsWith(`${exit} `)),
+      code,
+    ).toContain(code);
+    expect(next.length, code).toBeGreaterThan(10);
+  }
+});

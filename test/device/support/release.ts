@@ -1,0 +1,97 @@
+import { createCipheriv, createHash, hkdfSync, randomBytes } from "node:crypto";
+
+import type { ManifestClaims } from "@sealpost/protocol/exchanges/firmware.ts";
+import { limits } from "@sealpost/protocol/limits.ts";
+import { signManifest } from "@sealpost/protocol/manifest.ts";
+import type { Signer } from "@sealpost/protocol/jws.ts";
+
+import type { ReleaseRecord } from "../../../functions/store/records.ts";
+import { present, serviceId } from "../../support/service.ts";
+import type { Bench } from "./bench.ts";
+
+const digest = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("base64url");
+
+/** An image, encrypted by an independent implementation, and its manifest. */
+export function makeRelease(image: Uint8Array, change: Partial<ManifestClaims> = {}) {
+  const chunkBytes = limits.firmware.chunkBytes;
+  const contentKey = randomBytes(32);
+  const chunks = Array.from({ length: Math.ceil(image.length / chunkBytes) }, (_, index) =>
+    digest(image.subarray(index * chunkBytes, (index + 1) * chunkBytes)),
+  );
+  const claims: ManifestClaims = {
+    iss: serviceId,
+    iat: present,
+    exp: present + 86_400,
+    model: "meter",
+    hardware: ["r1", "r2"],
+    version: "2.0.0",
+    counter: 2,
+    size: image.length,
+    sha256: digest(image),
+    chunkBytes,
+    chunks,
+    object: randomBytes(16).toString("base64url"),
+    ...change,
+  };
+  return { claims, contentKey, encrypted: encryptContent(image, contentKey, chunkBytes + 17) };
+}
+
+/**
+ * RFC 8188 by OpenSSL through node:crypto, written from the standard's text; the device uses WebCrypto.
+ * @param ending where whole records end the image: the last of them says so (`marked`), or an empty record follows (`appended`), as from
+ *   encoders that stream
+ */
+export function encryptContent(
+  plain: Uint8Array,
+  key: Uint8Array,
+  recordSize: number,
+  ending: "marked" | "appended" = "marked",
+): Uint8Array<ArrayBuffer> {
+  const salt = randomBytes(16);
+  const cek = Buffer.from(hkdfSync("sha256", key, salt, "Content-Encoding: aes128gcm\0", 16));
+  const nonce = BigInt(
+    `0x${Buffer.from(hkdfSync("sha256", key, salt, "Content-Encoding: nonce\0", 12)).toString("hex")}`,
+  );
+  const size = Buffer.alloc(5);
+  size.writeUInt32BE(recordSize);
+  const data = recordSize - 17;
+  const whole = plain.length % data === 0 && ending === "appended";
+  const records = Math.max(1, Math.ceil(plain.length / data)) + (whole ? 1 : 0);
+  const sealed = Array.from({ length: records }, (_, index) => {
+    const iv = Buffer.from((nonce ^ BigInt(index)).toString(16).padStart(24, "0"), "hex");
+    const cipher = createCipheriv("aes-128-gcm", cek, iv);
+    const delimiter = Buffer.of(index === records - 1 ? 2 : 1);
+    const text = [
+      cipher.update(plain.subarray(index * data, (index + 1) * data)),
+      cipher.update(delimiter),
+      cipher.final(),
+    ];
+    return Buffer.concat([...text, cipher.getAuthTag()]);
+  });
+  return new Uint8Array(Buffer.concat([salt, size, ...sealed]));
+}
+
+/** Publishes it for the bench's model, as the operator API does. */
+export async function publishRelease(
+  bench: Bench,
+  { claims, contentKey, encrypted }: ReturnType<typeof makeRelease>,
+  signer: Signer = bench.service.releaseKey,
+): Promise<void> {
+  const { counter, version, model, hardware, size, sha256, object, exp } = claims;
+  const record: Omit<ReleaseRecord, "counter"> = {
+    target: "meter#r2",
+    revision: counter,
+    at: `${new Date(present * 1000).toISOString()}#${object}`,
+    release: { counter, version, model, hardware, size, sha256, object, exp },
+    manifest: await signManifest(claims, [signer]),
+    wrappedKey: Buffer.from(contentKey).toString("base64"),
+    publishedBy: "arn:aws:iam::123456789012:user/operator",
+  };
+  const [newest] = await bench.service.store.read([{ table: "releases", key: { target: "meter#r2", counter: 0 } }]);
+  const when = newest ? { revision: Number(newest["revision"]) } : ("absent" as const);
+  await bench.service.store.write([
+    { table: "releases", item: { ...record, counter }, when: "absent" },
+    { table: "releases", item: { ...record, counter: 0 }, when },
+  ]);
+  bench.objects.set(object, encrypted);
+}

@@ -1,0 +1,48 @@
+import { type TrustClaims, signTrust } from "@sealpost/protocol/trust.ts";
+
+import { publishKeySet } from "../../../functions/keyset/sign.ts";
+import type { MessagePorts } from "../../../functions/messages/ports.ts";
+import { type SigningKey, signingKey } from "../../support/keys.ts";
+import { serviceId } from "../../support/service.ts";
+import { rsaOpener } from "../../support/software-custody.ts";
+import type { Bench } from "./bench.ts";
+
+type Opener = Awaited<ReturnType<typeof rsaOpener>>;
+type MessageKeys = { readonly keySetKey: SigningKey; readonly replyKey: SigningKey; readonly opener: Opener };
+
+/** The decryption key of the service as it started, to keep it through a rotation. */
+export function presentOpener({ service: { messages, serverKeys } }: Bench): Opener {
+  const [opener] = messages.openers;
+  if (!opener) throw new Error("no opener");
+  return { ...opener, jwk: serverKeys.rsa.jwk };
+}
+
+/**
+ * Publishes a second trust document, which the root signs, and a key set of new message keys under it; the old message keys are retired, but
+ * for those to keep.
+ */
+export async function rotate(
+  bench: Bench,
+  change: Partial<TrustClaims> = {},
+  keep: Partial<MessageKeys> = {},
+): Promise<MessageKeys> {
+  const { store, trust, root } = bench.service;
+  const keys = { keySetKey: await signingKey(), replyKey: await signingKey(), opener: await rsaOpener(), ...keep };
+  const next: TrustClaims = { ...trust, version: 2, keySetKeys: [keys.keySetKey.jwk], ...change };
+  const item = { item: "trust", revision: 2, version: 2, chain: [await signTrust(next, [root])] };
+  if (!(await store.write([{ table: "trust", item, when: { revision: 1 } }]))) throw new Error("rotated before");
+  await publish(bench, keys);
+  return keys;
+}
+
+/** Publishes a key set of these keys and has the service use them. */
+export async function publish(bench: Bench, { keySetKey, replyKey, opener }: MessageKeys): Promise<void> {
+  const { kty, n, e } = opener.jwk as { kty: "RSA"; n: string; e: "AQAB" };
+  const { store, messages } = bench.service;
+  const messageDecryptionKey = { kty, n, e };
+  await publishKeySet(
+    { serviceId, store, signer: keySetKey, messageSigningKey: replyKey.jwk, messageDecryptionKey },
+    bench.now + 10,
+  );
+  Object.assign(messages, { replySigner: replyKey, openers: [opener] } satisfies Partial<MessagePorts>);
+}

@@ -1,0 +1,211 @@
+import { type RequestListener, createServer } from "node:http";
+import { createServer as createTlsServer } from "node:https";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { AddressInfo } from "node:net";
+
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+
+import { limits } from "@sealpost/protocol/limits.ts";
+
+import { httpsBootstrapTransport } from "../../device/adapters/https-bootstrap-transport.ts";
+import { Device } from "../../device/device.ts";
+import { fetchMessageTransport } from "../../device/fetch-message-transport.ts";
+import { readAll } from "../../device/read-all.ts";
+import { issueEdgeCertificates } from "../../local/certificates.ts";
+import { type Bench, memoryHome, openBench } from "./support/bench.ts";
+import { type LiveService, startLiveService } from "./support/live-service.ts";
+
+const closers: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const close of closers.splice(0)) await close();
+  vi.restoreAllMocks();
+});
+
+async function serve(listener: RequestListener): Promise<string> {
+  const server = createServer(listener);
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  closers.push(() => (server.closeAllConnections(), server.close()));
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+describe("bootstrap over TLS", () => {
+  let bench: Bench;
+  let live: LiveService;
+  beforeEach(async () => {
+    bench = await openBench();
+    live = await startLiveService(bench);
+    closers.push(live.close);
+  });
+  const bootstrap = (change: object = {}) =>
+    Device.bootstrap({
+      credentialPackage: { ...bench.credential, bootstrapUrl: live.bootstrapUrl, ca: live.ca, ...change },
+      ports: { ...memoryHome(bench), bootstrap: httpsBootstrapTransport({ timeoutSeconds: 2 }) },
+    });
+
+  test("ok/one connection, two requests, really closed", async () => {
+    await bootstrap();
+    expect(live.secured).toEqual(["POST /bootstrap/token", "POST /bootstrap/certificate"]);
+    await vi.waitFor(() => expect(live.connections).toEqual({ total: 1, open: 0 }));
+  });
+
+  test("ok/*.localhost is this machine", async () => {
+    await bootstrap({ bootstrapUrl: live.bootstrapUrl.replace("localhost", "api.execute-api.localhost") });
+    expect(live.connections.total).toBe(1);
+  });
+
+  test("fails/a host by another CA, or the public ones: not a byte of the request", async () => {
+    const other = issueEdgeCertificates().ca;
+    await expect(bootstrap({ ca: other })).rejects.toMatchObject({ code: "tls-not-trusted", exitCode: 6 });
+    await expect(bootstrap({ ca: undefined })).rejects.toMatchObject({ code: "tls-not-trusted" });
+    expect(live.secured).toEqual([]);
+  });
+
+  test("fails/the right CA, another name", async () => {
+    const elsewhere = live.bootstrapUrl.replace("localhost", "other.localhost");
+    await expect(bootstrap({ bootstrapUrl: elsewhere })).rejects.toMatchObject({ code: "tls-not-trusted" });
+    expect(live.secured).toEqual([]);
+  });
+
+  test("fails/NODE_TLS_REJECT_UNAUTHORIZED=0 changes nothing", async () => {
+    vi.stubEnv("NODE_TLS_REJECT_UNAUTHORIZED", "0");
+    await expect(bootstrap({ ca: issueEdgeCertificates().ca })).rejects.toMatchObject({ code: "tls-not-trusted" });
+    vi.unstubAllEnvs();
+  });
+
+  test("fails/TLS 1.1", async () => {
+    const { certificate, privateKey, ca } = issueEdgeCertificates();
+    const old = createTlsServer({
+      cert: certificate,
+      key: privateKey,
+      maxVersion: "TLSv1.1",
+      minVersion: "TLSv1",
+      ciphers: "DEFAULT@SECLEVEL=0",
+    });
+    await new Promise<void>((resolve) => old.listen(0, "127.0.0.1", resolve));
+    closers.push(() => old.close());
+    const url = `https://localhost:${(old.address() as AddressInfo).port}`;
+    await expect(bootstrap({ bootstrapUrl: url, ca })).rejects.toMatchObject({ code: "tls-not-trusted" });
+  });
+
+  test("fails/a redirect is not followed", async () => {
+    const { certificate, privateKey, ca } = issueEdgeCertificates();
+    const seen: string[] = [];
+    const redirecting = createTlsServer({ cert: certificate, key: privateKey }, (request, response) => {
+      seen.push(request.url ?? "");
+      response.writeHead(307, { location: live.bootstrapUrl }).end();
+    });
+    await new Promise<void>((resolve) => redirecting.listen(0, "127.0.0.1", resolve));
+    closers.push(() => (redirecting.closeAllConnections(), redirecting.close()));
+    const url = `https://localhost:${(redirecting.address() as AddressInfo).port}/b/`;
+    await expect(bootstrap({ bootstrapUrl: url, ca })).rejects.toMatchObject({
+      code: "service-fault",
+      why: "HTTP status 307",
+    });
+    expect(seen).toEqual(["/b/token"]);
+    expect(live.secured).toEqual([]);
+  });
+
+  test("fails/nobody there, or nobody answers", async () => {
+    await expect(bootstrap({ bootstrapUrl: "https://localhost:1" })).rejects.toMatchObject({
+      code: "unreachable",
+      why: expect.stringContaining("ECONNREFUSED"),
+    });
+    const { certificate, privateKey, ca } = issueEdgeCertificates();
+    const mute = createTlsServer({ cert: certificate, key: privateKey }, () => {});
+    await new Promise<void>((resolve) => mute.listen(0, "127.0.0.1", resolve));
+    closers.push(() => (mute.closeAllConnections(), mute.close()));
+    const url = `https://localhost:${(mute.address() as AddressInfo).port}`;
+    await expect(bootstrap({ bootstrapUrl: url, ca })).rejects.toMatchObject({
+      code: "unreachable",
+      why: expect.stringContaining("2 s"),
+    });
+  });
+});
+
+describe("messages over fetch", () => {
+  const transport = fetchMessageTransport({ timeoutSeconds: 0.5 });
+
+  test("ok/media type and token", async () => {
+    const url = await serve((request, response) => {
+      response.writeHead(418, { "content-type": "application/jose" });
+      response.write(`${request.headers["content-type"]} `);
+      request.pipe(response);
+    });
+    const answer = await transport.post(url, "a.b.c.d.e");
+    expect({ ...answer, body: Buffer.from(answer.body).toString() }).toEqual({
+      status: 418,
+      contentType: "application/jose",
+      body: "application/jose a.b.c.d.e",
+    });
+  });
+
+  test("ok/a coding that only the device opens is passed through, and Range is sent", async () => {
+    const url = await serve((request, response) => {
+      expect(request.headers["accept-encoding"]).toBe("identity");
+      response
+        .writeHead(206, { "content-encoding": "aes128gcm", "content-range": "bytes 5-9/10" })
+        .end(request.headers.range);
+    });
+    const { status, first, body } = await transport.get(url, { first: 5, last: 9 });
+    expect({ status, first, body: Buffer.from(await readAll(body, 100)).toString() }).toEqual({
+      status: 206,
+      first: 5,
+      body: "bytes=5-9",
+    });
+  });
+
+  test("fails/a redirect", async () => {
+    const elsewhere = await serve((_, response) => response.writeHead(200).end("x"));
+    const url = await serve((_, response) => response.writeHead(307, { location: elsewhere }).end());
+    await expect(transport.post(url, "t")).rejects.toMatchObject({
+      code: "unreachable",
+      why: expect.stringContaining("redirect"),
+    });
+    await expect(transport.get(url)).rejects.toMatchObject({ code: "unreachable" });
+  });
+
+  test("fails/an endless answer is broken off at the limit", async () => {
+    let sent = 0;
+    const url = await serve((_, response) => {
+      const more = () => {
+        sent += 65_536;
+        if (!response.destroyed) response.write(new Uint8Array(65_536), () => setImmediate(more));
+      };
+      more();
+    });
+    await expect(transport.post(url, "t")).rejects.toMatchObject({
+      code: "unreachable",
+      why: expect.stringContaining(String(limits.tokenBytes)),
+    });
+    const reached = sent;
+    await sleep(200);
+    expect(sent - reached).toBeLessThan(5_000_000);
+  });
+
+  test("fails/no answer, and an answer that stops in the middle", async () => {
+    const mute = await serve(() => {});
+    await expect(transport.post(mute, "t")).rejects.toMatchObject({
+      code: "unreachable",
+      why: expect.stringContaining("0.5 s"),
+    });
+    const stopping = await serve((_, response) => void response.writeHead(200).write("x"));
+    await expect(transport.post(stopping, "t")).rejects.toMatchObject({ code: "unreachable" });
+    await expect(transport.post("http://127.0.0.1:1", "t")).rejects.toMatchObject({
+      why: expect.stringMatching(/127\.0\.0\.1:1/),
+    });
+  });
+
+  test("ok/breaking off the iteration ends the transfer", async () => {
+    let closed = false;
+    const url = await serve((_, response) => {
+      response.on("close", () => (closed = true));
+      response.writeHead(200).write(new Uint8Array(100_000));
+    });
+    const { body } = await transport.get(url);
+    for await (const piece of body) {
+      expect(piece.length).toBeGreaterThan(0);
+      break;
+    }
+    await vi.waitFor(() => expect(closed).toBe(true));
+  });
+});
