@@ -6,7 +6,7 @@ import {
   certificateRequestSchema,
   firstTokenClaimsSchema,
 } from "@sealpost/protocol/bootstrap.ts";
-import { issueDeviceCertificate, openCertificateRequest } from "@sealpost/protocol/certificate.ts";
+import { certificateKey, issueDeviceCertificate, openCertificateRequest } from "@sealpost/protocol/certificate.ts";
 import { memberOf, parseClaims, parseJws, tokenTypes, verifyJws } from "@sealpost/protocol/jws.ts";
 import { thumbprint } from "@sealpost/protocol/keys.ts";
 import { limits } from "@sealpost/protocol/limits.ts";
@@ -49,6 +49,12 @@ export async function exchangeCertificates(
 
   const catchUp = await ports.readCatchUp();
   if (!catchUp) return refuse("not-trusted-yet", "no trust document or key set");
+  // The stored chain was verified when it was published.
+  const { issuingCa } = readTrust(catchUp.trust);
+  if ((await thumbprint(await certificateKey(issuingCa))) !== ports.ca.kid) {
+    // Spending a credential on a certificate that no device could verify would lose both.
+    return refuse("not-trusted-yet", "the trust document names another issuing CA");
+  }
   const usable = await usableCredential(ports, credentialId, now);
   if ("defect" in usable) return refuse("unauthorized", usable.defect);
   const chosen =
@@ -57,8 +63,6 @@ export async function exchangeCertificates(
     (await certifiedByRace(ports, credentialId, asked.keys, now));
   if (!chosen) return refuse("certificate-conflict", "other keys");
 
-  // The stored chain was verified when it was published.
-  const { issuingCa } = readTrust(catchUp.trust);
   return { answer: { ...catchUp, deviceId: chosen.deviceId, chain: [chosen.certificate, issuingCa], time: now } };
 }
 

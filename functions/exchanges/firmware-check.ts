@@ -19,7 +19,9 @@ export const firmwareCheck = exchange({
   gather: async (_, { device }, { releases }) => ({ facts: await releases.newest(releaseTarget(device)) }),
   decide: ({ firmware }, { now }, newest) => {
     const offered = newest && newest.release.counter > firmware.counter && newest.release.exp > now;
-    return { effect: { result: offered ? { offered: { target: newest.target, counter: newest.release.counter } } : {} } };
+    return {
+      effect: { result: offered ? { offered: { target: newest.target, counter: newest.release.counter } } : {} },
+    };
   },
   reply: async (result, _, { releases }): Promise<FirmwareCheckReply> => {
     const { offered } = resultSchema.parse(result);

@@ -15,7 +15,7 @@ export const registration = exchange({
         status: "registered",
         identity: { ...device.identity, registration: { model, hardware, firmware, capabilities, at: now } },
       },
-      journal: { action: "device.registered", detail: { model, hardware, firmware } },
+      journal: { action: "device.registered", detail: { model, hardware, firmware, capabilities } },
     },
   }),
 });

@@ -20,7 +20,9 @@ export const renewal = exchange({
     const { deviceId, renewalSeq, certificate, keys: present } = device.identity;
     const proven = await proveKeys(csr, encryptionKey, deviceId);
     if ("refusal" in proven) return proven;
-    if (await sameKeys(proven.keys, present)) return { facts: { ...proven, certificate, already: true } };
+    const reused = await reusedKeys(proven.keys, present);
+    if (reused === 2) return { facts: { ...proven, certificate, already: true } };
+    if (reused === 1) return { refusal: { code: "invalid-proof", field: "body" } };
     if (seq <= renewalSeq) return { refusal: { code: "superseded" } };
     const issued = await issueDeviceCertificate({
       serviceId,
@@ -55,7 +57,9 @@ async function proveKeys(csr: string, encryptionKey: EcPublicJwk, deviceId: stri
   }
 }
 
-async function sameKeys(a: DeviceKeys, b: DeviceKeys): Promise<boolean> {
-  const prints = await Promise.all([a.signingKey, b.signingKey, a.encryptionKey, b.encryptionKey].map(thumbprint));
-  return prints[0] === prints[1] && prints[2] === prints[3];
+/** How many of the proven keys the device has already: both if it asks again, none if it renews. */
+async function reusedKeys(proven: DeviceKeys, present: DeviceKeys): Promise<number> {
+  const asked = await Promise.all([proven.signingKey, proven.encryptionKey].map(thumbprint));
+  const known = await Promise.all([present.signingKey, present.encryptionKey].map(thumbprint));
+  return asked.filter((print) => known.includes(print)).length;
 }

@@ -5,9 +5,9 @@ import {
   replyKeyThumbprint,
   requestClaimsSchema,
 } from "@sealpost/protocol/request.ts";
-import { registrationOperation } from "@sealpost/protocol/exchanges/registration.ts";
 import { type Jws, memberOf, tokenDigest, verifyJws } from "@sealpost/protocol/jws.ts";
 import { type EcPublicJwk, importPublicKey, thumbprint } from "@sealpost/protocol/keys.ts";
+import { limits } from "@sealpost/protocol/limits.ts";
 import { parseJson } from "@sealpost/protocol/strict.ts";
 import { replyAlgorithm } from "@sealpost/protocol/suites.ts";
 import { TokenError } from "@sealpost/protocol/token-error.ts";
@@ -65,7 +65,7 @@ export async function openRequest(ports: MessagePorts, token: string): Promise<V
   const binding = parseRequestBinding(jws);
   if (binding.aud !== ports.serviceId) throw new TokenError("audience", "request aud");
   if (binding.serverKey !== opener.kid) throw new TokenError("key-binding", "request serverKey");
-  const device = await knownDevice(ports, binding.iss, jws);
+  const device = await knownDevice(ports, binding.iss);
   const { keys, endsRenewal } = await signingKeys(device, jws.kid);
   await verifyJws(jws, keys.signingKey);
   return { device, kid: jws.kid, keys, endsRenewal, ...(await readClaims(jws, device, keys)) } as VerifiedRequest;
@@ -86,13 +86,11 @@ function presentKey({ openers }: MessagePorts, kid: string, alg: string) {
   return opener;
 }
 
-async function knownDevice({ store, generation }: MessagePorts, deviceId: string, jws: Jws): Promise<Device> {
-  const known = await readDevice(store, deviceId, generation);
-  if (known) return known;
-  const { operation } = z.looseObject({ operation: z.optional(z.unknown()) }).parse(parseJson(jws.payload, "request"));
-  const recalled = operation === registrationOperation ? await recallDevice(store, deviceId) : undefined;
-  if (!recalled) throw new TokenError("issuer", "request iss");
-  return recalled;
+/** A device that the tables do not know may be one that a restore forgot. */
+async function knownDevice({ store, generation }: MessagePorts, deviceId: string): Promise<Device> {
+  const device = (await readDevice(store, deviceId, generation)) ?? (await recallDevice(store, deviceId));
+  if (!device) throw new TokenError("issuer", "request iss");
+  return device;
 }
 
 async function signingKeys({ identity: { keys, previousKeys } }: Device, kid: string) {
@@ -126,11 +124,18 @@ async function readClaims(
     ...(seq === undefined ? {} : { seq }),
   };
   const digest = messageDigest(raw);
-  const field = claims.success ? (claims.data.ack < claims.data.seq ? reply.defect : "ack") : memberOf(claims.error);
-  if (claims.success && field === undefined)
+  const field = claims.success ? (defectOf(claims.data) ?? reply.defect) : memberOf(claims.error);
+  if (claims.success && field === undefined) {
     return { replyTo, message: { kind: "claims", claims: claims.data, digest } };
+  }
   const place = seq !== undefined && ack !== undefined && ack < seq ? { place: { seq, ack, digest } } : {};
   return { replyTo, message: { kind: "defect", field: field ?? "", ...place } };
+}
+
+/** What no schema of one member says. A lifetime that no clock could make right is a defect, not a matter of time. */
+function defectOf({ seq, ack, iat, exp }: RequestClaims): "ack" | "exp" | undefined {
+  if (ack >= seq) return "ack";
+  return exp > iat && exp - iat <= limits.longestLifetimeSeconds ? undefined : "exp";
 }
 
 /** The key to seal the reply to; one that cannot be used is a defect, told under the certified key. */

@@ -1,3 +1,4 @@
+import { registrationBodySchema } from "@sealpost/protocol/exchanges/registration.ts";
 import { ecPublicJwkSchema } from "@sealpost/protocol/keys.ts";
 import * as z from "zod/mini";
 
@@ -35,12 +36,21 @@ export async function recallDevice(store: Pick<Store, "list">, deviceId: string)
   const certified = entries.find(({ action }) => action === "device.certified");
   if (!certified) return undefined;
   const { keys, certificate, serialNumber, credentialId } = parseRecord(certifiedDetailSchema, certified.detail);
-  const device = newDevice({ deviceId, serialNumber, credentialId, keys, certificate, created: certified.time });
+  const created = newDevice({ deviceId, serialNumber, credentialId, keys, certificate, created: certified.time });
+  const device = withRegistration(created, entries);
   const renewed = latestRenewal(entries);
   if (!renewed) return device;
   const { seq, previousKeys, ...latest } = renewed;
   const identity = { ...device.identity, ...latest, renewalSeq: seq };
   return { ...device, identity: hasEnded(entries, seq) ? identity : { ...identity, previousKeys } };
+}
+
+/** What the device said of itself last. */
+function withRegistration(device: Device, entries: readonly JournalRecord[]): Device {
+  const last = entries.findLast(({ action }) => action === "device.registered");
+  if (!last) return device;
+  const registration = { ...parseRecord(registrationBodySchema, last.detail), at: last.time };
+  return { ...device, status: "registered", identity: { ...device.identity, registration } };
 }
 
 /** All of them: whoever has much to say must not push its own ending off the first page. */

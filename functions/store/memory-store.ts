@@ -12,7 +12,7 @@ export function memoryStore(): Store {
 
   return {
     async read(keys) {
-      return keys.map((key) => stored.get(path(key))?.item);
+      return keys.map((key) => structuredClone(stored.get(path(key))?.item));
     },
     async write(puts) {
       if (!puts.every(holds)) return false;
@@ -28,7 +28,7 @@ export function memoryStore(): Store {
         .map(({ item }) => item)
         .toSorted((a, b) => (order(a) < order(b) ? -1 : 1) * (descending ? -1 : 1));
       const start = cursor === undefined ? 0 : Number(cursor);
-      const items = found.slice(start, start + limit);
+      const items = structuredClone(found.slice(start, start + limit));
       const end = start + items.length;
       return end < found.length ? { items, cursor: String(end) } : { items };
     },

@@ -95,14 +95,25 @@ describe("time", () => {
   const cases = {
     "made in the future": { iat: present + limits.clockSkewSeconds + 1, exp: present + 3_600 },
     expired: { iat: present - 10, exp: present },
-    "valid for too long": { iat: present, exp: present + limits.longestLifetimeSeconds + 1 },
-    "ends before it begins": { iat: present, exp: present },
   };
   for (const [name, claims] of Object.entries(cases)) {
     test(`fails/${name} is retryable and carries the service's time`, async () => {
       const sent = await device.claimsOf("register", registration, { seq: 1 }, { claims });
       expect(await device.exchange(sent)).toMatchObject({ status: "clock", body: { retry: true, time: present } });
       expect(await status()).toBe("provisioned");
+    });
+  }
+});
+
+describe("a lifetime that no clock could make right", () => {
+  const cases = {
+    "valid for too long": { iat: present, exp: present + limits.longestLifetimeSeconds + 1 },
+    "ends before it begins": { iat: present, exp: present },
+  };
+  for (const [name, claims] of Object.entries(cases)) {
+    test(`fails/${name} is a defect, for good`, async () => {
+      const sent = await device.claimsOf("register", registration, { seq: 1 }, { claims });
+      expect(await device.exchange(sent)).toMatchObject({ status: "malformed", body: { retry: false, field: "exp" } });
     });
   }
 });

@@ -1,0 +1,95 @@
+import { setTimeout as sleep } from "node:timers/promises";
+
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+
+import { setFunctionEnvironment } from "../../local/function-environment.ts";
+import { type Proxy, startProxy } from "../../local/proxy.ts";
+import { post, rawDevice, registration, stack, windowOf } from "./world.ts";
+
+/** Calls that one message costs, counted between the function and the services. */
+let kms: Proxy;
+let dynamodb: Proxy;
+let restore: () => Promise<void>;
+
+beforeAll(async () => {
+  [kms, dynamodb] = await Promise.all([startProxy({ target: stack.endpoint }), startProxy({ target: stack.endpoint })]);
+  restore = await setFunctionEnvironment({
+    endpoint: stack.endpoint,
+    functionName: stack.outputs["MessagesFunctionName"] ?? "",
+    variables: { AWS_ENDPOINT_URL_KMS: kms.url, AWS_ENDPOINT_URL_DYNAMODB: dynamodb.url },
+  });
+  // A cold start reads public keys; what is counted is the warm function.
+  await post("warm up");
+});
+
+afterAll(async () => {
+  await restore();
+  await Promise.all([kms.close(), dynamodb.close()]);
+});
+
+const counting = async (work: () => Promise<unknown>) => {
+  kms.reset();
+  dynamodb.reset();
+  await work();
+  return { ...kms.counts(), ...dynamodb.counts() };
+};
+
+describe("calls of an uncontended first-time message", () => {
+  test("ok/that changes the window alone: one decrypt, one sign, one read, one write", async () => {
+    const { exchange } = await rawDevice();
+    await exchange("register", registration, { seq: 1 });
+    const check = () => exchange("firmware.check", { firmware: registration.firmware }, { seq: 2 });
+    const { GetItem = 0, ...calls } = await counting(check);
+    expect(calls).toEqual({ Decrypt: 1, BatchGetItem: 1, PutItem: 1, Sign: 1 });
+    // A firmware check reads the newest release besides.
+    expect(GetItem).toBe(1);
+  });
+
+  test("ok/that changes the device's life: the one write is a transaction", async () => {
+    const { exchange } = await rawDevice();
+    const calls = await counting(() => exchange("register", registration, { seq: 1 }));
+    expect(calls).toEqual({ Decrypt: 1, BatchGetItem: 1, TransactWriteItems: 1, Sign: 1 });
+  });
+
+  test("ok/a repeat writes nothing", async () => {
+    const { claimsOf, send } = await rawDevice();
+    const claims = claimsOf("register", registration, { seq: 1 });
+    await send(claims);
+    expect(await counting(() => send(claims))).toEqual({ Decrypt: 1, BatchGetItem: 1, Sign: 1 });
+  });
+
+  test("fails/what is no ciphertext of ours costs no call", async () => {
+    expect(await counting(() => post("a.b.c.d.e"))).toEqual({});
+  });
+});
+
+describe("a lost reply", () => {
+  test("ok/of the write: the SDK's retry finds its own write and the outcome is told", async () => {
+    const { exchange, deviceId } = await rawDevice();
+    const dropped = dynamodb.fault({ kind: "dropReply", operation: "TransactWriteItems" });
+    expect((await exchange("register", registration, { seq: 1 })).status).toBe("ok");
+    expect(dropped.hits()).toBe(1);
+    expect(await windowOf(deviceId)).toMatchObject({ revision: 1, high: 1 });
+  });
+
+  test("ok/of the conditional put", async () => {
+    const { exchange, deviceId } = await rawDevice();
+    await exchange("register", registration, { seq: 1 });
+    const dropped = dynamodb.fault({ kind: "dropReply", operation: "PutItem" });
+    expect((await exchange("firmware.check", { firmware: registration.firmware }, { seq: 2 })).status).toBe("ok");
+    expect(dropped.hits()).toBe(1);
+    expect(await windowOf(deviceId)).toMatchObject({ revision: 2, high: 2 });
+  });
+
+  test("fails/throttled for longer than the SDK retries: nothing is written, and the same message works later", async () => {
+    const { claimsOf, send, deviceId } = await rawDevice();
+    const claims = claimsOf("register", registration, { seq: 1 });
+    const throttled = dynamodb.fault({ kind: "throttle", operation: "TransactWriteItems", times: 20 });
+    expect((await send(claims))[0]).toMatchObject({ status: "throttled", body: { retry: true } });
+    expect(throttled.hits()).toBe(3);
+    dynamodb.reset();
+    expect((await windowOf(deviceId))["high"]).toBe(0);
+    await sleep(10);
+    expect((await send(claims))[0]?.status).toBe("ok");
+  });
+});

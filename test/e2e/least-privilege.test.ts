@@ -1,0 +1,62 @@
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+
+import { InvokeCommand, LambdaClient } from "@aws-sdk/client-lambda";
+import { describe, expect, test } from "vitest";
+
+import { emulatorClient } from "../../local/aws-environment.ts";
+import { createOperatorUser } from "../../local/operator-user.ts";
+import { setFunctionEnvironment } from "../../local/function-environment.ts";
+import { post, run, stack, temporaryFolder } from "./world.ts";
+
+const { outputs, endpoint } = stack;
+
+const pointing = async (output: string, variables: Record<string, string>, work: () => Promise<void>) => {
+  const restore = await setFunctionEnvironment({ endpoint, functionName: outputs[output] ?? "", variables });
+  try {
+    await work();
+  } finally {
+    await restore();
+  }
+};
+
+/** Invokes a function and returns what it logged. */
+const logOf = async (output: string) => {
+  const client = new LambdaClient(emulatorClient(endpoint));
+  const command = new InvokeCommand({ FunctionName: outputs[output] ?? "", LogType: "Tail", Payload: "{}" });
+  const { LogResult = "" } = await client.send(command);
+  client.destroy();
+  return Buffer.from(LogResult, "base64").toString();
+};
+
+describe("a function that is told to do more than it was granted", () => {
+  test("fails/DynamoDB: the key-set reader at the credentials", async () => {
+    await pointing("KeySetReadFunctionName", { TRUST_TABLE: outputs["CredentialsTable"] ?? "" }, async () => {
+      const answer = await fetch(`${stack.messageUrl}/keys`);
+      expect(answer.status).toBe(503);
+      expect(await answer.json()).toMatchObject({ code: "unavailable" });
+      expect(await logOf("KeySetReadFunctionName")).toContain("AccessDeniedException");
+    });
+    expect((await fetch(`${stack.messageUrl}/keys`)).status).toBe(200);
+  });
+
+  test("fails/KMS: the message function with the root key as its own", async () => {
+    await pointing("MessagesFunctionName", { MESSAGE_SIGNING_KEY: outputs["RootKeyId"] ?? "" }, async () => {
+      expect((await post("a.b.c.d.e")).status).toBeGreaterThanOrEqual(500);
+    });
+    expect((await post("a.b.c.d.e")).status).toBe(400);
+  });
+});
+
+describe("an operator without a policy", () => {
+  test("fails/is told which one is missing", async () => {
+    const credentials = await createOperatorUser(endpoint, outputs, "reader", ["ReadingPolicyArn"]);
+    const folder = await temporaryFolder();
+    const file = join(folder, "stack.json");
+    await writeFile(file, JSON.stringify({ ...stack, credentials }));
+    expect((await run("sealpost", ["--stack", file, "device", "list"])).code).toBe(0);
+    const denied = await run("sealpost", ["--stack", file, "device", "revoke", crypto.randomUUID()]);
+    expect(denied.code).toBe(5);
+    expect(denied.stderr).toContain("RevokingPolicyArn");
+  });
+});

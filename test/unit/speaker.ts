@@ -1,0 +1,122 @@
+import { randomUUID } from "node:crypto";
+
+import { CompactEncrypt } from "jose";
+
+import { type Signer, signJws, tokenDigest, tokenTypes } from "@sealpost/protocol/jws.ts";
+import { importPublicKey, thumbprint } from "@sealpost/protocol/keys.ts";
+import { limits } from "@sealpost/protocol/limits.ts";
+import { type Reply, openReply } from "@sealpost/protocol/reply.ts";
+
+import { certificateRequest } from "../../device/certificate-request.ts";
+import { type Answered, answerMessage } from "../../functions/messages/answer.ts";
+import type { MessagePorts } from "../../functions/messages/ports.ts";
+import { readDevice } from "../../functions/registry/device.ts";
+import { decideRevocation } from "../../functions/operator/devices.ts";
+import { type AgreementKey, type SigningKey, agreementKey, signingKey } from "../support/keys.ts";
+import { type TestService, present, serviceId } from "../support/service.ts";
+
+export type SpeakerKeys = { readonly signing: SigningKey; readonly encryption: AgreementKey };
+export type Claims = { readonly [member: string]: unknown };
+type Place = { readonly seq: number; readonly ack?: number };
+
+export async function newKeys(): Promise<SpeakerKeys> {
+  return { signing: await signingKey(), encryption: await agreementKey() };
+}
+
+/** Speaks for a device under the keys that it is given, and says whatever it is told to, well formed or not. */
+export async function speaker(service: TestService, deviceId: string, keys: SpeakerKeys) {
+  const { signing, encryption } = keys;
+  const replyKey = await thumbprint(encryption.jwk);
+
+  const claims = (operation: string, body: object, place: Place, more: Claims = {}): Claims => ({
+    iss: deviceId,
+    aud: serviceId,
+    iat: present,
+    exp: present + 3_600,
+    jti: randomUUID(),
+    ack: place.seq - 1,
+    ...place,
+    serverKey: service.serverKeys.agreement.kid,
+    replyKey,
+    operation,
+    body,
+    ...more,
+  });
+
+  const seal = async (sent: Claims, signer: Signer = signing) => {
+    const jws = await signJws(tokenTypes.request, sent, signer, limits.paddingBytes);
+    return { jws, token: await encrypt(service, jws) };
+  };
+
+  const answer = async (
+    sent: Claims,
+    { now = present, ports = service.messages }: Circumstances = {},
+  ): Promise<Answered> => answerMessage(ports, (await seal(sent)).token, now);
+
+  const open = async (token: string, jws: string, sent: Claims, key: AgreementKey = encryption): Promise<Reply> =>
+    openReply(token, key.pair.privateKey, service.keySet.signingKey, {
+      serviceId,
+      deviceId,
+      jti: String(sent["jti"]),
+      seq: Number(sent["seq"]),
+      request: await tokenDigest(jws),
+      replyKey: await thumbprint(key.jwk),
+    });
+
+  /** Seals, sends, and opens the reply; a problem is an error that names its reason. */
+  const exchange = async (
+    sent: Claims,
+    { now = present, ports = service.messages }: Circumstances = {},
+    key = encryption,
+  ) => {
+    const { token, jws } = await seal(sent);
+    const answered = await answerMessage(ports, token, now);
+    if (answered.kind === "problem") throw new Error(`problem: ${JSON.stringify(answered.log)}`);
+    return open(answered.token, jws, sent, key);
+  };
+
+  /** Body of a renewal to these keys. */
+  const renewal = async ({ signing: next, encryption: nextEncryption }: SpeakerKeys, id: string = deviceId) =>
+    certificateRequest({ signing: next.pair, encryption: nextEncryption.pair }, id);
+
+  return { deviceId, keys, claims, seal, answer, open, exchange, renewal };
+}
+
+export type Speaker = Awaited<ReturnType<typeof speaker>>;
+export type Circumstances = { readonly now?: number; readonly ports?: MessagePorts };
+
+/** Encrypts text to the service's agreement key with exactly the header of a request, and whatever else it is given. */
+export async function encrypt(service: TestService, plaintext: string | Uint8Array): Promise<string> {
+  const { kid, alg, jwk } = service.serverKeys.agreement;
+  const bytes = typeof plaintext === "string" ? new TextEncoder().encode(plaintext) : plaintext;
+  return new CompactEncrypt(bytes)
+    .setProtectedHeader({ alg, enc: "A256GCM", kid, cty: "JWT" })
+    .encrypt(await importPublicKey(jwk, alg));
+}
+
+export async function stored(service: TestService, deviceId: string) {
+  const device = await readDevice(service.store, deviceId, 1);
+  if (!device) throw new Error("no such device");
+  return device;
+}
+
+/** Revokes as the operator API does. */
+export async function revoke(service: TestService, deviceId: string, now: number = present): Promise<void> {
+  const act = { actor: "arn:aws:iam::123456789012:user/operator", now, unique: randomUUID() };
+  const decision = decideRevocation(await stored(service, deviceId), 1, act);
+  if (!("puts" in decision) || !(await service.store.write(decision.puts))) throw new Error("not revoked");
+}
+
+/** What the journal says of a device, in the order of the store. */
+export async function journalOf(service: TestService, deviceId: string) {
+  const { items } = await service.store.list({
+    table: "journal",
+    partition: ["target", `device#${deviceId}`],
+    limit: 1_000,
+  });
+  return items;
+}
+
+export async function actionsOf(service: TestService, deviceId: string): Promise<string[]> {
+  return (await journalOf(service, deviceId)).map((item) => String(item["action"]));
+}

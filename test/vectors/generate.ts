@@ -1,0 +1,33 @@
+import { writeFileSync } from "node:fs";
+
+import { contents, keySets, manifests, receipts, thumbprints, trust } from "./documents.ts";
+import { base64url, derSignatures, strictJson } from "./encodings.ts";
+import { replies } from "./replies.ts";
+import { requests } from "./requests.ts";
+import { ensureTestKeys, warning } from "./test-keys.ts";
+
+/**
+ * Makes the vectors anew: `node test/vectors/generate.ts`. Signatures and encryptions are randomised, so it is the files that count; run it
+ * only when the protocol changes. `keys.json` stays as it is.
+ */
+
+await ensureTestKeys();
+const write = (name: string, vectors: object) => {
+  writeFileSync(
+    new URL(`${name}.json`, import.meta.url),
+    `${JSON.stringify({ note: warning, ...vectors }, null, 2)}\n`,
+  );
+};
+
+write("strict-json", strictJson());
+write("base64url", base64url());
+write("der", derSignatures());
+write("thumbprints", { vectors: await thumbprints() });
+const sealed = await requests();
+write("requests", sealed);
+write("replies", await replies(sealed.valid[0]?.jws ?? ""));
+write("trust", await trust());
+write("key-sets", await keySets());
+write("manifests", await manifests());
+write("receipts", await receipts());
+write("contents", contents());

@@ -1,0 +1,212 @@
+import { readFileSync } from "node:fs";
+
+import { describe, expect, test } from "vitest";
+
+import { derToRaw, rawToDer } from "@sealpost/protocol/der.ts";
+import { openKeySet } from "@sealpost/protocol/key-set.ts";
+import { thumbprint } from "@sealpost/protocol/keys.ts";
+import { openManifest } from "@sealpost/protocol/manifest.ts";
+import { openReceipt } from "@sealpost/protocol/receipt.ts";
+import { openReply } from "@sealpost/protocol/reply.ts";
+import { decodeBase64url, encodeBase64url, parseJson } from "@sealpost/protocol/strict.ts";
+import { TokenError, type TokenErrorCode, isTokenError } from "@sealpost/protocol/token-error.ts";
+import { followTrust } from "@sealpost/protocol/trust.ts";
+
+import { openContent } from "../../device/rfc8188.ts";
+import { openRequest } from "../../functions/messages/open.ts";
+import { devicePuts, newDevice } from "../../functions/registry/device.ts";
+import { memoryStore } from "../../functions/store/memory-store.ts";
+import { startService } from "../support/service.ts";
+import type {
+  ContentVector,
+  KeySetVector,
+  ManifestVector,
+  ReceiptVector,
+  ThumbprintVector,
+  TrustVector,
+} from "./documents.ts";
+import { trustClaims } from "./documents.ts";
+import { nodeAgreementOpener, nodeRsaOpener } from "./node-custody.ts";
+import type { ReplyFile } from "./replies.ts";
+import type { RequestVector } from "./requests.ts";
+import { agreementPrivateKey, deviceId, ecPublicJwk, kidOf, now, rsaPublicJwk, serviceId } from "./test-keys.ts";
+import type { VectorFile } from "./vector-file.ts";
+
+const read = <T>(name: string) =>
+  JSON.parse(readFileSync(new URL(`${name}.json`, import.meta.url), "utf8")) as T & { note: string };
+const bytesOf = (hex: string) => new Uint8Array(Buffer.from(hex, "hex"));
+
+/** Each valid vector opens to what is expected of it; each invalid one gives its error code, and no other. */
+function verify<Input>(
+  file: VectorFile<Input>,
+  open: (input: Input) => unknown,
+  expected: (input: Input) => object | string | number | null,
+) {
+  for (const vector of file.valid) {
+    test(`ok/${vector.name}`, async () => {
+      expect(await open(vector)).toEqual(expected(vector));
+    });
+  }
+  for (const vector of file.invalid) {
+    test(`fails/${vector.name} (${vector.error})`, async () => {
+      expect(await codeOf(async () => open(vector))).toBe(vector.error);
+    });
+  }
+}
+
+async function codeOf(open: () => Promise<unknown>): Promise<string> {
+  try {
+    await open();
+    return "opened";
+  } catch (error) {
+    return isTokenError(error) ? error.code : String(error);
+  }
+}
+
+describe("strict JSON", () => {
+  verify(
+    read<VectorFile<{ bytes: string }>>("strict-json"),
+    ({ bytes }) => parseJson(bytesOf(bytes), "vector"),
+    ({ bytes }) => JSON.parse(Buffer.from(bytes, "hex").toString()),
+  );
+});
+
+describe("base64url", () => {
+  verify(
+    read<VectorFile<{ text: string; bytes?: string }>>("base64url"),
+    ({ text }) => {
+      const bytes = decodeBase64url(text, "vector");
+      return { bytes, text: encodeBase64url(bytes) };
+    },
+    ({ text, bytes = "" }) => ({ bytes: bytesOf(bytes), text }),
+  );
+});
+
+describe("DER signatures", () => {
+  verify(
+    read<VectorFile<{ der: string; raw?: string }>>("der"),
+    ({ der }) => {
+      const raw = derToRaw(bytesOf(der));
+      return { raw, der: rawToDer(raw) };
+    },
+    ({ raw = "", der }) => ({ raw: bytesOf(raw), der: bytesOf(der) }),
+  );
+});
+
+describe("thumbprints", () => {
+  const { vectors } = read<{ vectors: (ThumbprintVector & { name: string })[] }>("thumbprints");
+  test.each(vectors)("ok/$name", async ({ jwk, thumbprint: expected }) => {
+    expect(await thumbprint(jwk)).toBe(expected);
+  });
+});
+
+describe("requests", async () => {
+  const store = memoryStore();
+  const keys = { signingKey: ecPublicJwk("deviceSigning"), encryptionKey: ecPublicJwk("deviceEncryption") };
+  const identity = { deviceId, serialNumber: "1", credentialId: deviceId, keys, certificate: "AAAA", created: now };
+  const device = newDevice(identity);
+  await store.write(devicePuts(device, device, 1));
+  const { messages } = await startService();
+  const ports = { ...messages, serviceId, store, openers: await Promise.all([nodeRsaOpener(), nodeAgreementOpener()]) };
+  verify(
+    read<VectorFile<RequestVector>>("requests"),
+    async ({ token, field }) => {
+      const { message } = await openRequest(ports, token);
+      // A defect that is told under seal names its field; the refusal's code is the error of the vector.
+      if (message.kind === "defect")
+        throw new TokenError("malformed" as TokenErrorCode, message.field === field ? "" : message.field);
+      const { iss, aud, seq, ack, operation } = message.claims;
+      return { iss, aud, seq, ack, operation };
+    },
+    () => ({ iss: deviceId, aud: serviceId, seq: 7, ack: 6, operation: "register" }),
+  );
+});
+
+describe("replies", async () => {
+  const { awaited, ...file } = read<ReplyFile>("replies");
+  const signing = await kidOf("messageSigning");
+  const signingKeys = (kid: string) => (kid === signing ? ecPublicJwk("messageSigning") : undefined);
+  verify(
+    file,
+    async ({ token, key }) => {
+      const expected = { ...awaited, replyKey: await kidOf(key) };
+      const { status, time } = await openReply(token, await agreementPrivateKey(key), signingKeys, expected);
+      return { status, time };
+    },
+    ({ status = "ok" }) => ({ status, time: now + 1 }),
+  );
+});
+
+describe("trust chains", () => {
+  verify(
+    read<VectorFile<TrustVector>>("trust"),
+    async ({ chain, pins }) => {
+      const { iss, version } = await followTrust(chain, pins);
+      return { iss, version };
+    },
+    ({ version }) => ({ iss: serviceId, version }),
+  );
+});
+
+describe("key sets", async () => {
+  const all = [await kidOf("messageSigning"), await thumbprint(rsaPublicJwk()), await kidOf("messageAgreement")];
+  verify(
+    read<VectorFile<KeySetVector>>("key-sets"),
+    async ({ token }) => {
+      const keySet = await openKeySet(token, { serviceId, keySetKeys: trustClaims().keySetKeys });
+      return { version: keySet.version, kids: all.filter(keySet.lists) };
+    },
+    ({ kids = [] }) => ({ version: now, kids }),
+  );
+});
+
+describe("manifests, threshold 2", () => {
+  verify(
+    read<VectorFile<ManifestVector>>("manifests"),
+    async ({ document }) => {
+      const { counter, hardware } = await openManifest(document, trustClaims());
+      return { counter, hardware };
+    },
+    () => ({ counter: 2, hardware: ["r1", "r2"] }),
+  );
+});
+
+describe("receipts", async () => {
+  const about = {
+    sub: deviceId,
+    signingKey: await kidOf("deviceSigning"),
+    encryptionKey: await kidOf("deviceEncryption"),
+  };
+  verify(
+    read<VectorFile<ReceiptVector>>("receipts"),
+    async ({ receipt }) => {
+      const { type, iat } = await openReceipt(receipt, trustClaims(), about);
+      return { type, iat };
+    },
+    () => ({ type: "deregistration", iat: now }),
+  );
+});
+
+describe("encrypted contents", () => {
+  const refused = () => new TokenError("null" as TokenErrorCode, "content");
+  verify(
+    read<VectorFile<ContentVector>>("contents"),
+    async ({ contentKey, recordSize, content }) => {
+      const bytes = new Uint8Array(Buffer.from(content, "base64url"));
+      const openRecord = await openContent(
+        new Uint8Array(Buffer.from(contentKey, "base64url")),
+        bytes.slice(0, 21),
+        recordSize,
+      );
+      if (!openRecord) throw refused();
+      const records: string[] = [];
+      for (let at = 21, index = 0; at < bytes.length; at += recordSize, index += 1) {
+        const data = await openRecord(index, bytes.slice(at, at + recordSize), at + recordSize >= bytes.length);
+        if (!data) throw refused();
+        records.push(Buffer.from(data).toString("base64url"));
+      }
+      return records;
+    },
+    ({ records = [] }) => records,
+  );
+});
