@@ -6,22 +6,22 @@ import { renewalOperation } from "@sealpost/protocol/exchanges/renewal.ts";
 import { memberOf } from "@sealpost/protocol/jws.ts";
 import type * as z from "zod/mini";
 
-import { alignKeys } from "./align-keys.ts";
-import { BackOff } from "./back-off.ts";
-import { exchangeCertificates } from "./bootstrap.ts";
-import { certificateRequest } from "./certificate-request.ts";
+import { alignKeys } from "./identity/align-keys.ts";
+import { BackOff } from "./delivery/back-off.ts";
+import { exchangeCertificates } from "./identity/bootstrap.ts";
+import { certificateRequest } from "./identity/certificate-request.ts";
 import { DeviceError, type DeviceErrorCode, isDeviceError } from "./device-error.ts";
-import type { DeviceStatus } from "./device-status.ts";
-import { FirmwareUpdate } from "./firmware.ts";
-import type { FirmwareOffer, UpdateProgress } from "./firmware-offer.ts";
+import type { DeviceStatus } from "./state/device-status.ts";
+import { FirmwareUpdate } from "./firmware/update.ts";
+import type { FirmwareOffer, UpdateProgress } from "./firmware/firmware-offer.ts";
 import { type DeviceOptions, type Settings, toSettings } from "./options.ts";
-import { requireDone } from "./outcome.ts";
-import { Outbox } from "./outbox.ts";
+import { requireDone } from "./delivery/outcome.ts";
+import { Outbox } from "./delivery/outbox.ts";
 import type { BootstrapTransport, DeviceKeys, DevicePorts, FirmwareVersion, KeyStore } from "./ports.ts";
-import { ServiceKeys } from "./service-keys.ts";
-import type { DeviceState } from "./state.ts";
-import { statusOf } from "./status-of.ts";
-import { StateCell } from "./state-cell.ts";
+import { ServiceKeys } from "./trust/service-keys.ts";
+import type { DeviceState } from "./state/state.ts";
+import { statusOf } from "./state/status-of.ts";
+import { StateCell } from "./state/state-cell.ts";
 
 /** What a device says of itself when it registers. */
 export type DeviceProfile = {

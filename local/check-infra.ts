@@ -3,12 +3,12 @@ import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 
-import { isolatedEnvironment } from "./aws-environment.ts";
+import { isolatedEnvironment } from "./emulator/aws-environment.ts";
 import { LocalFault } from "./fault.ts";
-import { preparePython } from "./python.ts";
+import { preparePython } from "./emulator/python.ts";
 import { reportFault } from "./report-fault.ts";
-import { lastLines, runCommand } from "./run-command.ts";
-import { REPOSITORY } from "./stack.ts";
+import { lastLines, runCommand } from "./process/run-command.ts";
+import { REPOSITORY } from "./repository.ts";
 
 /** Synthesises the production stage without an account and has cfn-lint judge the template: a deploy into the emulator proves neither. */
 
@@ -45,7 +45,7 @@ async function check(): Promise<number> {
   if (synth.exitCode !== 0) throw new LocalFault("command_failed", `cdk synth failed:\n${lastLines(synth.output, 30)}`);
   const python = await preparePython({
     directory: join(REPOSITORY, ".local", "venv"),
-    requirements: join(import.meta.dirname, "cfn-lint-requirements.txt"),
+    requirements: join(import.meta.dirname, "emulator", "cfn-lint-requirements.txt"),
     log: console.log,
   });
   const names = (await readdir(join(output, "cdk.out"))).filter((name) => name.endsWith(".template.json"));

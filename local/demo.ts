@@ -4,7 +4,7 @@ import { parseArgs } from "node:util";
 import { LocalFault } from "./fault.ts";
 import { demo, failures, writeEvidence } from "./demo/demo.ts";
 import { reportFault } from "./report-fault.ts";
-import { REPOSITORY } from "./stack.ts";
+import { REPOSITORY } from "./repository.ts";
 
 const HELP = `npm run demo [-- --seed <text>]
 

@@ -1,10 +1,10 @@
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 
-import { cleanUp, endProcess } from "./clean-up.ts";
+import { cleanUp, endProcess } from "./process/clean-up.ts";
 import { reportFault } from "./report-fault.ts";
-import { isRunning, readRunState } from "./run-state.ts";
-import { REPOSITORY } from "./stack.ts";
+import { isRunning, readRunState } from "./process/run-state.ts";
+import { REPOSITORY } from "./repository.ts";
 
 const HELP = `npm run down
 

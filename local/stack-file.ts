@@ -1,7 +1,7 @@
 import { writeFile } from "node:fs/promises";
 
-import type { StackOutputs } from "./deploy.ts";
-import type { AccessKey } from "./operator-user.ts";
+import type { StackOutputs } from "./emulator/deploy.ts";
+import type { AccessKey } from "./emulator/operator-user.ts";
 
 /** What the CLIs, the tests and the demo need to know about a running local stack. */
 export type LocalStack = {

@@ -1,18 +1,19 @@
 import { mkdir, rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
 
-import { EMULATOR_REGION } from "./aws-environment.ts";
-import { issueEdgeCertificates } from "./certificates.ts";
-import { deploy, type StackOutputs } from "./deploy.ts";
-import { type Emulator, startEmulator } from "./emulator.ts";
+import { EMULATOR_REGION } from "./emulator/aws-environment.ts";
+import { issueEdgeCertificates } from "./network/certificates.ts";
+import { deploy, type StackOutputs } from "./emulator/deploy.ts";
+import { type Emulator, startEmulator } from "./emulator/emulator.ts";
 import { LocalFault } from "./fault.ts";
-import { assertPortAvailable } from "./listen.ts";
-import { createOperatorUser } from "./operator-user.ts";
-import { startPlainEdge } from "./plain-edge.ts";
-import { publishTrust } from "./publish-trust.ts";
-import { preparePython } from "./python.ts";
+import { assertPortAvailable } from "./network/listen.ts";
+import { createOperatorUser } from "./emulator/operator-user.ts";
+import { startPlainEdge } from "./network/plain-edge.ts";
+import { publishTrust } from "./emulator/publish-trust.ts";
+import { preparePython } from "./emulator/python.ts";
+import { REPOSITORY } from "./repository.ts";
 import { type LocalStack, writeStackFile } from "./stack-file.ts";
-import { startTlsEdge } from "./tls-edge.ts";
+import { startTlsEdge } from "./network/tls-edge.ts";
 
 export type StackOptions = {
   /** The run's own folder; two runs at once need two. Logs stay in it, the rest goes with `stop`. */
@@ -39,7 +40,6 @@ export type RunningStack = {
   stop(): Promise<void>;
 };
 
-export const REPOSITORY = resolve(import.meta.dirname, "..");
 const OWN_FILES = ["cdk.out", "outputs.json", "stack.json", "deploy-tmp", "emulator-tmp"] as const;
 
 /** The whole system on this machine: emulator, real `cdk deploy`, an operator, both edges, the trust document. */
@@ -62,7 +62,7 @@ export async function startStack(options: StackOptions): Promise<RunningStack> {
     await removeRunFiles(directory);
     const python = await preparePython({
       directory: join(REPOSITORY, ".local", "venv"),
-      requirements: join(import.meta.dirname, "requirements.txt"),
+      requirements: join(import.meta.dirname, "emulator", "requirements.txt"),
       log,
       ...(options.signal ? { signal: options.signal } : {}),
     });

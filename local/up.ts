@@ -1,11 +1,12 @@
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 
-import { cleanUp } from "./clean-up.ts";
+import { cleanUp } from "./process/clean-up.ts";
 import { LocalFault } from "./fault.ts";
 import { reportFault } from "./report-fault.ts";
-import { type Claim, claimRun, isRunning, readRunState, runningMessage } from "./run-state.ts";
-import { REPOSITORY, type RunningStack, startStack } from "./stack.ts";
+import { type Claim, claimRun, isRunning, readRunState, runningMessage } from "./process/run-state.ts";
+import { REPOSITORY } from "./repository.ts";
+import { type RunningStack, startStack } from "./stack.ts";
 
 const HELP = `npm run up [-- --tls-port <port> --plain-port <port>]
 

@@ -8,7 +8,7 @@ import { fileKeyStore } from "../adapters/file-key-store.ts";
 import { fileStateStore } from "../adapters/file-state-store.ts";
 import { lockHome } from "../adapters/home-lock.ts";
 import { Device } from "../device.ts";
-import { fetchMessageTransport } from "../fetch-message-transport.ts";
+import { fetchMessageTransport } from "../adapters/fetch-message-transport.ts";
 import type { DeviceOptions } from "../options.ts";
 import type { DevicePorts } from "../ports.ts";
 import { readGlobalOptions } from "./global-options.ts";

@@ -1,4 +1,4 @@
-import type { UpdateProgress } from "../firmware-offer.ts";
+import type { UpdateProgress } from "../firmware/firmware-offer.ts";
 
 const width = 28;
 

@@ -2,9 +2,9 @@ import type { Command } from "commander";
 
 import { Device } from "../device.ts";
 import { isDeviceError } from "../device-error.ts";
-import type { DeviceStatus } from "../device-status.ts";
-import { statusOf } from "../status-of.ts";
-import { StateCell } from "../state-cell.ts";
+import type { DeviceStatus } from "../state/device-status.ts";
+import { statusOf } from "../state/status-of.ts";
+import { StateCell } from "../state/state-cell.ts";
 import { type Home, inHome } from "./home.ts";
 
 export function registerStatus(program: Command): void {

@@ -2,9 +2,9 @@ import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import { join } from "node:path";
 
-import { isolatedEnvironment } from "../aws-environment.ts";
+import { isolatedEnvironment } from "../emulator/aws-environment.ts";
 import { LocalFault } from "../fault.ts";
-import { REPOSITORY } from "../stack.ts";
+import { REPOSITORY } from "../repository.ts";
 
 export type CommandLine = {
   /** Runs one of our CLIs as a user would and shows what it prints, indented. Ends the demo if it fails. */

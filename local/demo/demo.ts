@@ -6,11 +6,12 @@ import { styleText } from "node:util";
 import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 
 import { dynamodbStore } from "../../functions/store/dynamodb-store.ts";
-import { emulatorClient } from "../aws-environment.ts";
+import { emulatorClient } from "../emulator/aws-environment.ts";
 import { LocalFault } from "../fault.ts";
-import { startRecorder } from "../recorder.ts";
-import { startRelay } from "../relay.ts";
-import { REPOSITORY, startStack } from "../stack.ts";
+import { startRecorder } from "../network/recorder.ts";
+import { startRelay } from "../network/relay.ts";
+import { REPOSITORY } from "../repository.ts";
+import { startStack } from "../stack.ts";
 import { commandLine } from "./command-line.ts";
 import { type Evidence, countEffects, countMessages, countTls, expectations, searchRelay } from "./evidence.ts";
 

@@ -1,8 +1,8 @@
 import type { Item } from "../../functions/store/port.ts";
-import { findLeaks } from "../leaks.ts";
-import type { Recorder } from "../recorder.ts";
-import type { Relay } from "../relay.ts";
-import { relayRecordings } from "../relay-recordings.ts";
+import { findLeaks } from "./leaks.ts";
+import type { Recorder } from "../network/recorder.ts";
+import type { Relay } from "../network/relay.ts";
+import { relayRecordings } from "../network/relay-recordings.ts";
 
 /** What `.local/demo.json` holds: figures measured from the recorded bytes and the tables. */
 export type Evidence = {

@@ -6,9 +6,9 @@ import { certificateAnswerSchema, type CertificateAnswer } from "@sealpost/proto
 import { thumbprint } from "@sealpost/protocol/keys.ts";
 import { followTrust, signTrust } from "@sealpost/protocol/trust.ts";
 
-import { basicCredentials } from "../../device/bootstrap.ts";
+import { basicCredentials } from "../../device/identity/bootstrap.ts";
 import { Device } from "../../device/device.ts";
-import { publicJwk } from "../../device/device-keys.ts";
+import { publicJwk } from "../../device/identity/device-keys.ts";
 import type { BootstrapTransport } from "../../device/ports.ts";
 import { signingKey } from "../support/keys.ts";
 import { present, serviceId } from "../support/service.ts";

@@ -11,7 +11,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi 
 
 import { lockHome } from "../../device/adapters/home-lock.ts";
 import { deviceErrors } from "../../device/device-error.ts";
-import { issueEdgeCertificates } from "../../local/certificates.ts";
+import { issueEdgeCertificates } from "../../local/network/certificates.ts";
 import { type Bench, issueCredential, openBench, registryEntry } from "./support/bench.ts";
 import { type LiveService, startLiveService } from "./support/live-service.ts";
 import { makeRelease, publishRelease } from "./support/release.ts";

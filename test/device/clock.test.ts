@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 
-import { Clock } from "../../device/clock.ts";
+import { Clock } from "../../device/trust/clock.ts";
 
 const validity = { iat: 1_000, exp: 2_000 };
 function tick() {

@@ -17,7 +17,7 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { fromBase64, issueCaCertificate, issueDeviceCertificate, toBase64 } from "@sealpost/protocol/certificate.ts";
 import { rawToDer } from "@sealpost/protocol/der.ts";
 
-import { verifyDeviceCertificate } from "../../device/device-certificate.ts";
+import { verifyDeviceCertificate } from "../../device/identity/device-certificate.ts";
 import { type SigningKey, agreementKey, signingKey } from "../support/keys.ts";
 import { present, serviceId } from "../support/service.ts";
 

@@ -4,8 +4,8 @@ import { openReceipt } from "@sealpost/protocol/receipt.ts";
 import { signReceipt } from "@sealpost/protocol/receipt.ts";
 
 import { Device } from "../../device/device.ts";
-import { thumbprints } from "../../device/device-keys.ts";
-import type { Enrolled } from "../../device/state.ts";
+import { thumbprints } from "../../device/identity/device-keys.ts";
+import type { Enrolled } from "../../device/state/state.ts";
 import { signingKey } from "../support/keys.ts";
 import {
   type Bench,

@@ -3,8 +3,8 @@ import { expect, test } from "vitest";
 
 import { limits } from "@sealpost/protocol/limits.ts";
 
-import { acknowledged, allocate, emptyQueue, park, resolve, skipTo } from "../../device/queue.ts";
-import type { Queue } from "../../device/state.ts";
+import { acknowledged, allocate, emptyQueue, park, resolve, skipTo } from "../../device/delivery/queue.ts";
+import type { Queue } from "../../device/state/state.ts";
 
 const message = { jti: "j".repeat(22), operation: "register", body: {} };
 type Step = { readonly kind: "allocate" | "resolve" | "park" | "skip"; readonly pick: number };

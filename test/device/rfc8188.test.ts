@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 
-import { openContent } from "../../device/rfc8188.ts";
+import { openContent } from "../../device/firmware/rfc8188.ts";
 import { encryptContent } from "./support/release.ts";
 
 const bytes = (text: string) => new Uint8Array(Buffer.from(text, "base64url"));

@@ -9,9 +9,9 @@ import { limits } from "@sealpost/protocol/limits.ts";
 
 import { httpsBootstrapTransport } from "../../device/adapters/https-bootstrap-transport.ts";
 import { Device } from "../../device/device.ts";
-import { fetchMessageTransport } from "../../device/fetch-message-transport.ts";
-import { readAll } from "../../device/read-all.ts";
-import { issueEdgeCertificates } from "../../local/certificates.ts";
+import { fetchMessageTransport } from "../../device/adapters/fetch-message-transport.ts";
+import { readAll } from "../../device/adapters/read-all.ts";
+import { issueEdgeCertificates } from "../../local/network/certificates.ts";
 import { type Bench, memoryHome, openBench } from "./support/bench.ts";
 import { type LiveService, startLiveService } from "./support/live-service.ts";
 

@@ -2,8 +2,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
-import { setFunctionEnvironment } from "../../local/function-environment.ts";
-import { type Proxy, startProxy } from "../../local/proxy.ts";
+import { setFunctionEnvironment } from "../../local/emulator/function-environment.ts";
+import { type Proxy, startProxy } from "../../local/network/proxy.ts";
 import { post, rawDevice, registration, stack, windowOf } from "./world.ts";
 
 /** Calls that one message costs, counted between the function and the services. */

@@ -2,7 +2,7 @@ import { KMSClient } from "@aws-sdk/client-kms";
 import { GetFunctionConfigurationCommand, LambdaClient } from "@aws-sdk/client-lambda";
 
 import { kmsContentKeyOpener, kmsSigner } from "../../functions/aws/kms.ts";
-import { emulatorClient } from "../../local/aws-environment.ts";
+import { emulatorClient } from "../../local/emulator/aws-environment.ts";
 import { openerContract } from "../contract/opener.ts";
 import { signerContract } from "../contract/signer.ts";
 import { storeContract } from "../contract/store.ts";

@@ -5,7 +5,7 @@ import { promisify } from "node:util";
 
 import { beforeAll, describe, expect, test } from "vitest";
 
-import { REPOSITORY } from "../../local/stack.ts";
+import { REPOSITORY } from "../../local/repository.ts";
 import { credentialPackage, stack, temporaryFolder } from "./world.ts";
 
 const execute = promisify(execFile);

@@ -4,9 +4,9 @@ import { join } from "node:path";
 import { InvokeCommand, LambdaClient } from "@aws-sdk/client-lambda";
 import { describe, expect, test } from "vitest";
 
-import { emulatorClient } from "../../local/aws-environment.ts";
-import { createOperatorUser } from "../../local/operator-user.ts";
-import { setFunctionEnvironment } from "../../local/function-environment.ts";
+import { emulatorClient } from "../../local/emulator/aws-environment.ts";
+import { createOperatorUser } from "../../local/emulator/operator-user.ts";
+import { setFunctionEnvironment } from "../../local/emulator/function-environment.ts";
 import { post, run, stack, temporaryFolder } from "./world.ts";
 
 const { outputs, endpoint } = stack;

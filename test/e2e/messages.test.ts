@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 
 import { limits } from "@sealpost/protocol/limits.ts";
 
-import { certificateRequest } from "../../device/certificate-request.ts";
+import { certificateRequest } from "../../device/identity/certificate-request.ts";
 import { agreementKey, signingKey } from "../support/keys.ts";
 import { journalOf, operator, post, rawDevice, registration, windowOf } from "./world.ts";
 

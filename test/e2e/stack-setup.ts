@@ -3,7 +3,8 @@ import { join } from "node:path";
 
 import type { TestProject } from "vitest/node";
 
-import { REPOSITORY, startStack } from "../../local/stack.ts";
+import { REPOSITORY } from "../../local/repository.ts";
+import { startStack } from "../../local/stack.ts";
 
 declare module "vitest" {
   export interface ProvidedContext {

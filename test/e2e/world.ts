@@ -24,8 +24,8 @@ import {
 import { httpsBootstrapTransport } from "../../device/node.ts";
 import { dynamodbStore } from "../../functions/store/dynamodb-store.ts";
 import type { Item, Store } from "../../functions/store/port.ts";
-import { emulatorClient, isolatedEnvironment } from "../../local/aws-environment.ts";
-import { REPOSITORY } from "../../local/stack.ts";
+import { emulatorClient, isolatedEnvironment } from "../../local/emulator/aws-environment.ts";
+import { REPOSITORY } from "../../local/repository.ts";
 import type { LocalStack } from "../../local/stack-file.ts";
 
 /** The deployed stack, seen by its users: CLIs as child processes, devices over the real routes, tables as an administrator reads them. */

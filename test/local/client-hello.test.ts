@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { countClientHellos } from "../../local/client-hello.ts";
+import { countClientHellos } from "../../local/network/client-hello.ts";
 
 function clientHello(random: number, extensions: Buffer = Buffer.alloc(0)): Buffer {
   const body = Buffer.concat([

@@ -6,12 +6,12 @@ import { connect } from "node:tls";
 import { once } from "node:events";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
-import { issueEdgeCertificates } from "../../local/certificates.ts";
-import { closeServer } from "../../local/close-server.ts";
-import { listen } from "../../local/listen.ts";
+import { issueEdgeCertificates } from "../../local/network/certificates.ts";
+import { closeServer } from "../../local/network/close-server.ts";
+import { listen } from "../../local/network/listen.ts";
 import { lookup } from "../../operator/loopback.ts";
-import { startPlainEdge } from "../../local/plain-edge.ts";
-import { type Edge, startTlsEdge } from "../../local/tls-edge.ts";
+import { startPlainEdge } from "../../local/network/plain-edge.ts";
+import { type Edge, startTlsEdge } from "../../local/network/tls-edge.ts";
 
 type Seen = { method?: string | undefined; url?: string | undefined; headers: IncomingHttpHeaders };
 type Answer = { status: number | undefined; headers: IncomingHttpHeaders; body: Buffer };

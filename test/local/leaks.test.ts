@@ -2,8 +2,8 @@ import { randomBytes } from "node:crypto";
 import { assert, property, uint8Array } from "fast-check";
 import { describe, expect, it } from "vitest";
 
-import { encodingsOf } from "../../local/leak-encodings.ts";
-import { findLeaks, plantCanaries } from "../../local/leaks.ts";
+import { encodingsOf } from "../../local/demo/leak-encodings.ts";
+import { findLeaks, plantCanaries } from "../../local/demo/leaks.ts";
 
 const secret = randomBytes(32);
 const secrets = new Map([["credential", new Uint8Array(secret)]]);

@@ -1,10 +1,10 @@
 import { promisify } from "node:util";
 import { describe, expect, it } from "vitest";
 
-import { emulatorEnvironment } from "../../local/aws-environment.ts";
-import { deploy } from "../../local/deploy.ts";
+import { emulatorEnvironment } from "../../local/emulator/aws-environment.ts";
+import { deploy } from "../../local/emulator/deploy.ts";
 import { lookup } from "../../operator/loopback.ts";
-import { assertLoopback } from "../../local/loopback.ts";
+import { assertLoopback } from "../../local/emulator/loopback.ts";
 
 describe("local mode stays on this machine", () => {
   it.each(["http://127.0.0.1:4566", "http://127.1.2.3:1", "http://[::1]:4566"])("ok/accepts %s", (url) => {

@@ -3,9 +3,9 @@ import { DynamoDBClient, PutItemCommand, UpdateItemCommand } from "@aws-sdk/clie
 import { KMSClient, SignCommand } from "@aws-sdk/client-kms";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 
-import { closeServer } from "../../local/close-server.ts";
-import { listen } from "../../local/listen.ts";
-import { type Proxy, startProxy } from "../../local/proxy.ts";
+import { closeServer } from "../../local/network/close-server.ts";
+import { listen } from "../../local/network/listen.ts";
+import { type Proxy, startProxy } from "../../local/network/proxy.ts";
 
 const ends: (() => unknown)[] = [];
 let proxy: Proxy;

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 
-import { preparePython } from "../../local/python.ts";
+import { preparePython } from "../../local/emulator/python.ts";
 
 let directory: string;
 let requirements: string;

@@ -4,9 +4,9 @@ import { connect, createServer, type SecureVersion } from "node:tls";
 import { setTimeout as delay } from "node:timers/promises";
 import { afterEach, describe, expect, it } from "vitest";
 
-import { issueEdgeCertificates } from "../../local/certificates.ts";
-import { listen } from "../../local/listen.ts";
-import { recordedBytes, startRecorder } from "../../local/recorder.ts";
+import { issueEdgeCertificates } from "../../local/network/certificates.ts";
+import { listen } from "../../local/network/listen.ts";
+import { recordedBytes, startRecorder } from "../../local/network/recorder.ts";
 
 const certificates = issueEdgeCertificates();
 const ends: (() => unknown)[] = [];

@@ -1,12 +1,12 @@
 import { createServer } from "node:http";
 import { afterEach, describe, expect, it } from "vitest";
 
-import { closeServer } from "../../local/close-server.ts";
-import { findLeaks } from "../../local/leaks.ts";
-import { listen } from "../../local/listen.ts";
-import { relayRecordings } from "../../local/relay-recordings.ts";
-import { flipBit, relayPlan } from "../../local/relay-plan.ts";
-import { type Relay, type RelayOptions, startRelay } from "../../local/relay.ts";
+import { closeServer } from "../../local/network/close-server.ts";
+import { findLeaks } from "../../local/demo/leaks.ts";
+import { listen } from "../../local/network/listen.ts";
+import { relayRecordings } from "../../local/network/relay-recordings.ts";
+import { flipBit, relayPlan } from "../../local/network/relay-plan.ts";
+import { type Relay, type RelayOptions, startRelay } from "../../local/network/relay.ts";
 
 const ends: (() => Promise<void>)[] = [];
 afterEach(async () => {

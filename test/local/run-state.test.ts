@@ -5,9 +5,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 
-import { cleanUp } from "../../local/clean-up.ts";
-import { identifyProcess, isSameProcess } from "../../local/process-identity.ts";
-import { claimRun, isRunning, readRunState } from "../../local/run-state.ts";
+import { cleanUp } from "../../local/process/clean-up.ts";
+import { identifyProcess, isSameProcess } from "../../local/process/process-identity.ts";
+import { claimRun, isRunning, readRunState } from "../../local/process/run-state.ts";
 
 let directory: string;
 const children: ChildProcess[] = [];

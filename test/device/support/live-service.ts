@@ -5,7 +5,7 @@ import { text } from "node:stream/consumers";
 
 import { makeHandler } from "../../../functions/bootstrap/handler.ts";
 import { answerMessage } from "../../../functions/messages/answer.ts";
-import { issueEdgeCertificates } from "../../../local/certificates.ts";
+import { issueEdgeCertificates } from "../../../local/network/certificates.ts";
 import type { Bench } from "./bench.ts";
 
 export type LiveService = {

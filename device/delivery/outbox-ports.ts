@@ -1,0 +1,13 @@
+import type { Settings } from "../options.ts";
+import type { KeyStore, MessageTransport } from "../ports.ts";
+import type { ServiceKeys } from "../trust/service-keys.ts";
+import type { StateCell } from "../state/state-cell.ts";
+
+/** What it takes to deliver a message. */
+export type OutboxPorts = {
+  readonly cell: StateCell;
+  readonly keys: KeyStore;
+  readonly messages: MessageTransport;
+  readonly serviceKeys: ServiceKeys;
+  readonly settings: Settings;
+};

@@ -1,0 +1,115 @@
+import { deregistrationOperation } from "@sealpost/protocol/exchanges/deregistration.ts";
+import { limits } from "@sealpost/protocol/limits.ts";
+import { encodeBase64url } from "@sealpost/protocol/strict.ts";
+
+import type { BackOff } from "./back-off.ts";
+import { DeviceError } from "../device-error.ts";
+import type { OutboxPorts } from "./outbox-ports.ts";
+import type { Outcome } from "./outcome.ts";
+import { allocate } from "./queue.ts";
+import { Sending } from "./sending.ts";
+import type { Enrolled, Pending } from "../state/state.ts";
+
+/**
+ * Delivers messages exactly once, in order, through crashes: each is durable before it is first sent and stays so until an authentic, final
+ * answer to it is. One loop sends at a time, the oldest message until it is resolved, so what a later message relies on has happened before it.
+ */
+export class Outbox {
+  readonly #ports: OutboxPorts;
+  readonly #outcomes = new Map<number, Outcome>();
+  #loop: Promise<void> | undefined;
+
+  constructor(ports: OutboxPorts) {
+    this.#ports = ports;
+  }
+
+  /**
+   * Queues a message, durably.
+   * @param also a further change of the state in the same write
+   * @returns its seq
+   * @throws DeviceError `queue-full` · `leaving` · `revoked` · `gone`
+   */
+  async enqueue(
+    operation: string,
+    body: Pending["body"],
+    also: (state: Enrolled) => Enrolled = (state) => state,
+  ): Promise<number> {
+    const jti = encodeBase64url(crypto.getRandomValues(new Uint8Array(16)));
+    let taken = 0;
+    await this.#ports.cell.change((state) => {
+      checkOpen(state, operation);
+      const allocation = allocate(state.queue, { jti, operation, body });
+      if (!allocation) throw new DeviceError("queue-full", `${state.queue.pending.length} are waiting`);
+      taken = allocation.seq;
+      return { ...also(state), queue: allocation.queue };
+    });
+    return taken;
+  }
+
+  /**
+   * Sends until the given message is resolved, and with it everything before it.
+   * @throws DeviceError `no-answer` when patience ends; the message stays queued
+   */
+  async deliver(seq: number, backOff: BackOff): Promise<Outcome> {
+    for (;;) {
+      const outcome = this.#outcomes.get(seq) ?? this.#parked(seq);
+      if (outcome) {
+        this.#outcomes.delete(seq);
+        return outcome;
+      }
+      await this.flush(backOff);
+    }
+  }
+
+  /** Sends until nothing is pending. */
+  async flush(backOff: BackOff): Promise<void> {
+    this.#loop ??= this.#drain(backOff).finally(() => {
+      this.#loop = undefined;
+    });
+    await this.#loop;
+  }
+
+  async #drain(backOff: BackOff): Promise<void> {
+    for (;;) {
+      const { state } = this.#ports.cell;
+      const head = state?.phase === "enrolled" ? state.queue.pending[0] : undefined;
+      if (!head) return;
+      this.#remember(head.seq, await this.#send(head, backOff));
+      backOff.reset();
+    }
+  }
+
+  async #send(message: Pending, backOff: BackOff): Promise<Outcome> {
+    const sending = new Sending(message, this.#ports);
+    for (;;) {
+      const attempt = await sending.attempt();
+      if (attempt.kind === "outcome") return attempt.outcome;
+      if (attempt.kind === "later") await backOff.pause(attempt.why);
+    }
+  }
+
+  /** For whoever waits for it; nobody waits for more than a window of messages. */
+  #remember(seq: number, outcome: Outcome): void {
+    this.#outcomes.set(seq, outcome);
+    const [oldest] = this.#outcomes.keys();
+    if (this.#outcomes.size > limits.window && oldest !== undefined) this.#outcomes.delete(oldest);
+  }
+
+  #parked(seq: number): Outcome | undefined {
+    const { state } = this.#ports.cell;
+    const parked = state?.phase === "enrolled" ? state.queue.unknown.find((message) => message.seq === seq) : undefined;
+    return parked && { kind: "unknown", why: parked.why };
+  }
+}
+
+/** Nothing follows a de-registration (rule 13), and an ended device says nothing but that. */
+function checkOpen({ ended, queue }: Enrolled, operation: string): void {
+  if (queue.pending.some((message) => message.operation === deregistrationOperation)) {
+    throw new DeviceError("leaving", "");
+  }
+  if (operation === deregistrationOperation && queue.pending.length > 0) {
+    throw new DeviceError("queue-full", "de-registration goes last and alone");
+  }
+  if (ended === "revoked") throw new DeviceError("revoked", "");
+  if (ended === "gone" && operation !== deregistrationOperation) throw new DeviceError("gone", "");
+}

@@ -1,0 +1,98 @@
+import { tokenDigest } from "@sealpost/protocol/jws.ts";
+import { type KeySet, type ServerKey } from "@sealpost/protocol/key-set.ts";
+import { thumbprint } from "@sealpost/protocol/keys.ts";
+import { type Reply, openReply } from "@sealpost/protocol/reply.ts";
+import { sealRequest } from "@sealpost/protocol/request.ts";
+import { isTokenError } from "@sealpost/protocol/token-error.ts";
+import { webCryptoSigner } from "@sealpost/protocol/web-crypto-signer.ts";
+
+import { generateReplyKey, publicJwk } from "../identity/device-keys.ts";
+import type { DeviceKeys } from "../ports.ts";
+import { acknowledged } from "./queue.ts";
+import type { Enrolled, Pending } from "../state/state.ts";
+
+/** What one sealed copy of a message may be answered with. Lives in memory only: after a restart the message is sealed again. */
+export type SealedCopy = {
+  /** Thumbprint of the server key that it is sealed to. */
+  readonly serverKey: string;
+  /** Digest of its JWS. */
+  readonly request: string;
+  /** By thumbprint, whom the reply may be sealed to. */
+  readonly openers: readonly { readonly replyKey: string; readonly privateKey: CryptoKey }[];
+};
+
+/**
+ * Signs and seals one copy of a message. The answer goes to a one-time key or to the certified one; a service that cannot use the key that the
+ * request names says so under the certified one, so that opens every copy.
+ */
+export async function sealCopy(
+  message: Pending,
+  state: Enrolled,
+  how: {
+    readonly keys: DeviceKeys;
+    readonly serverKey: ServerKey;
+    readonly replyKey: "one-time" | "certified";
+    readonly iat: number;
+    readonly exp: number;
+  },
+): Promise<{ token: string; copy: SealedCopy }> {
+  const { keys, serverKey, iat, exp } = how;
+  const { jti, seq, operation, body } = message;
+  const certified = {
+    replyKey: await thumbprint(await publicJwk(keys.encryption)),
+    privateKey: keys.encryption.privateKey,
+  };
+  const oneTime = how.replyKey === "one-time" ? await generateReplyKey() : undefined;
+  const oneTimeJwk = oneTime && (await publicJwk(oneTime));
+  const { token, jws } = await sealRequest(
+    {
+      iss: state.deviceId,
+      aud: state.serviceId,
+      iat,
+      exp,
+      jti,
+      seq,
+      ack: acknowledged(state.queue),
+      serverKey: serverKey.kid,
+      replyKey: oneTimeJwk ?? certified.replyKey,
+      operation,
+      body,
+    },
+    await webCryptoSigner(keys.signing),
+    serverKey,
+  );
+  const openers =
+    oneTime && oneTimeJwk
+      ? [{ replyKey: await thumbprint(oneTimeJwk), privateKey: oneTime.privateKey }, certified]
+      : [certified];
+  return { token, copy: { serverKey: serverKey.kid, request: await tokenDigest(jws), openers } };
+}
+
+export type OpenedAnswer = { readonly reply: Reply } | { readonly reply: null; readonly unknownSigner: boolean };
+
+/**
+ * Opens an answer as the reply to any of the sealed copies of a message. Copies sealed to keys that the newest key set no longer lists are past
+ * answering (rule 14). Anything that is not such a reply is nothing.
+ */
+export async function openAnswer(
+  token: string,
+  copies: readonly SealedCopy[],
+  keySet: KeySet,
+  message: Pending,
+  { serviceId, deviceId }: Enrolled,
+): Promise<OpenedAnswer> {
+  let unknownSigner = false;
+  for (const { request, serverKey, openers } of copies) {
+    if (!keySet.lists(serverKey)) continue;
+    for (const { replyKey, privateKey } of openers) {
+      const awaited = { serviceId, deviceId, jti: message.jti, seq: message.seq, request, replyKey };
+      try {
+        return { reply: await openReply(token, privateKey, keySet.signingKey, awaited) };
+      } catch (error) {
+        if (!isTokenError(error)) throw error;
+        unknownSigner ||= error.code === "unknown-key";
+      }
+    }
+  }
+  return { reply: null, unknownSigner };
+}

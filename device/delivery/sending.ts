@@ -1,0 +1,181 @@
+import type { Reply } from "@sealpost/protocol/reply.ts";
+import { isTokenError } from "@sealpost/protocol/token-error.ts";
+
+import { alignKeys } from "../identity/align-keys.ts";
+import { DeviceError, isDeviceError } from "../device-error.ts";
+import type { Outcome } from "./outcome.ts";
+import type { OutboxPorts } from "./outbox-ports.ts";
+import type { DeviceKeys, HttpAnswer } from "../ports.ts";
+import { park, resolve, skipTo } from "./queue.ts";
+import { type SealedCopy, openAnswer, sealCopy } from "./sealing.ts";
+import { messageBases } from "./message-bases.ts";
+import { parseCatchUp } from "../trust/service-keys.ts";
+import { type Effect, settle } from "./settle.ts";
+import type { Enrolled, Pending, Queue } from "../state/state.ts";
+
+/** What one sending came to: an outcome is final and durable; the rest is tried again, at once or after a pause. */
+export type Attempt =
+  | { readonly kind: "outcome"; readonly outcome: Outcome }
+  | { readonly kind: "again" }
+  | { readonly kind: "later"; readonly why: string };
+
+/** How many sealed copies of one message a late reply may still answer. */
+const rememberedCopies = 8;
+
+type OkReply = Extract<Reply, { status: "ok" }>;
+type RefusedReply = Exclude<Reply, OkReply>;
+
+/**
+ * One message, from its first sealed copy to its outcome. Only an authentic reply to one of the copies moves it; whatever else comes back
+ * means no more than "later".
+ */
+export class Sending {
+  readonly #message: Pending;
+  readonly #ports: OutboxPorts;
+  #copies: readonly SealedCopy[] = [];
+  #attempts = 0;
+  #timeOfRefusal: number | undefined;
+
+  constructor(message: Pending, ports: OutboxPorts) {
+    this.#message = message;
+    this.#ports = ports;
+  }
+
+  async attempt(): Promise<Attempt> {
+    const { cell, serviceKeys, settings } = this.#ports;
+    const bases = messageBases(cell.enrolled, settings);
+    const base = bases[this.#attempts % bases.length] ?? "";
+    const token = await this.#seal(base, Math.floor(this.#attempts / bases.length) % 2 === 1);
+    this.#attempts += 1;
+    if (token === null) return { kind: "later", why: "the service lists no key to seal to" };
+    const answer = await this.#post(`${base}/messages`, token);
+    if (isDeviceError(answer)) return { kind: "later", why: answer.why };
+    const open = () => openAnswer(decode(answer), this.#copies, serviceKeys.keySet, this.#message, cell.enrolled);
+    let opened = await open();
+    if (!opened.reply && opened.unknownSigner && (await serviceKeys.fetch(base))) opened = await open();
+    if (opened.reply) return this.#conclude(opened.reply, base);
+    // The one unauthenticated answer that is looked into: what `key-retired` carries is signed by those whom the device trusts already.
+    const catchUp = parseCatchUp(answer.body);
+    if (catchUp && (await serviceKeys.adopt(catchUp))) return { kind: "again" };
+    return { kind: "later", why: `what ${base} answered (HTTP ${answer.status}) is not from the service` };
+  }
+
+  async #seal(base: string, asCandidate: boolean): Promise<string | null> {
+    const { cell, serviceKeys, settings } = this.#ports;
+    const { clock } = serviceKeys;
+    const stale = clock.now() >= serviceKeys.keySet.exp || !serviceKeys.keySet.serverKey(clock.now());
+    if (stale) await serviceKeys.fetch(base);
+    const serverKey = serviceKeys.keySet.serverKey(clock.now());
+    if (!serverKey) return null;
+    const iat = this.#timeOfRefusal ?? clock.now();
+    const exp = iat + settings.lifetimeSeconds;
+    const { replyKey } = settings;
+    const keys = await this.#keys(asCandidate);
+    const sealed = await sealCopy(this.#message, cell.enrolled, { keys, serverKey, replyKey, iat, exp });
+    this.#copies = [sealed.copy, ...this.#copies].slice(0, rememberedCopies);
+    return sealed.token;
+  }
+
+  /**
+   * While there is a candidate, every second round of the addresses is signed by it: the service may have applied the renewal and ended the
+   * old key although its reply never arrived (rule 10).
+   */
+  async #keys(asCandidate: boolean): Promise<DeviceKeys> {
+    const { keys } = this.#ports;
+    const candidate = asCandidate ? await keys.load("next") : null;
+    const chosen = candidate ?? (await keys.load("current"));
+    if (!chosen) throw new DeviceError("keys-missing", "the key store has no current keys");
+    return chosen;
+  }
+
+  async #post(url: string, token: string): Promise<HttpAnswer | DeviceError> {
+    try {
+      return await this.#ports.messages.post(url, token);
+    } catch (cause) {
+      return isDeviceError(cause) ? cause : new DeviceError("unreachable", url, { cause });
+    }
+  }
+
+  async #conclude(reply: Reply, base: string): Promise<Attempt> {
+    this.#ports.serviceKeys.clock.correct(reply.time);
+    if (reply.status === "ok") return { kind: "outcome", outcome: await this.#accept(reply, base) };
+    if (!reply.body.retry) return { kind: "outcome", outcome: await this.#refused(reply) };
+    if (reply.status === "clock" && this.#timeOfRefusal === undefined) {
+      this.#timeOfRefusal = reply.body.time ?? reply.time;
+      return { kind: "again" };
+    }
+    this.#timeOfRefusal = undefined;
+    return { kind: "later", why: reply.body.detail };
+  }
+
+  /** What a reply brings may rest on a newer trust document than ours, so that is fetched before the reply is called unusable. */
+  async #accept(reply: OkReply, base: string): Promise<Outcome> {
+    let effect = await this.#settle(reply);
+    if (isDeviceError(effect) && (await this.#ports.serviceKeys.fetch(base))) effect = await this.#settle(reply);
+    if (isDeviceError(effect)) {
+      await this.#resolve((state) => state, resolve);
+      return { kind: "unusable", error: effect };
+    }
+    await this.#resolve(effect, resolve);
+    await alignKeys(this.#ports.cell.state, this.#ports.keys);
+    return { kind: "done" };
+  }
+
+  async #settle({ body }: OkReply): Promise<Effect | DeviceError> {
+    const { cell, keys, serviceKeys } = this.#ports;
+    try {
+      return await settle(this.#message, body, { state: cell.enrolled, keys, now: serviceKeys.clock.now() });
+    } catch (error) {
+      if (isDeviceError(error)) return error;
+      if (!isTokenError(error)) throw error;
+      return new DeviceError("reply-invalid", `${error.detail} (${error.code})`, { cause: error });
+    }
+  }
+
+  async #refused({ status, body }: RefusedReply): Promise<Outcome> {
+    const highest = body.highest ?? 0;
+    switch (status) {
+      case "conflict":
+        await this.#resolve(
+          (state) => state,
+          (queue, seq) => skipTo(resolve(queue, seq), highest),
+        );
+        return { kind: "not-delivered" };
+      case "below-window":
+        await this.#resolve(
+          (state) => state,
+          (queue, seq) => skipTo(park(queue, seq, status), highest),
+        );
+        return { kind: "unknown", why: status };
+      case "revoked":
+      case "gone":
+        await this.#resolve(
+          (state): Enrolled => ({ ...state, ended: status }),
+          (queue) => parkAll(queue, status),
+        );
+        return { kind: "unknown", why: status };
+      default:
+        await this.#resolve((state) => state, resolve);
+        return { kind: "refused", code: status, detail: body.detail, field: body.field };
+    }
+  }
+
+  /** The effect of the answer and the end of the message, in one durable write. */
+  async #resolve(effect: Effect, queue: (queue: Queue, seq: number) => Queue): Promise<void> {
+    const time = this.#ports.serviceKeys.clock.now();
+    await this.#ports.cell.change((before) => {
+      const after = effect(before);
+      if (after.phase !== "enrolled") return after;
+      return { ...after, time, queue: queue(after.queue, this.#message.seq) };
+    });
+  }
+}
+
+/** A final no to the device: whatever was pending may or may not have happened (rule 8). */
+function parkAll(queue: Queue, why: "revoked" | "gone"): Queue {
+  return queue.pending.reduce((rest, { seq }) => park(rest, seq, why), queue);
+}
+
+function decode({ body }: HttpAnswer): string {
+  return new TextDecoder().decode(body).trim();
+}

@@ -1,0 +1,154 @@
+import {
+  type FirmwareState,
+  firmwareCheckOperation,
+  firmwareReportOperation,
+} from "@sealpost/protocol/exchanges/firmware.ts";
+
+import type { BackOff } from "../delivery/back-off.ts";
+import { DeviceError } from "../device-error.ts";
+import { downloadImage } from "./download.ts";
+import type { FirmwareOffer, UpdateProgress } from "./firmware-offer.ts";
+import { messageBases } from "../delivery/message-bases.ts";
+import { requireDone } from "../delivery/outcome.ts";
+import type { OutboxPorts } from "../delivery/outbox-ports.ts";
+import type { Outbox } from "../delivery/outbox.ts";
+import type { FirmwareSlots } from "../ports.ts";
+import type { Enrolled, Update } from "../state/state.ts";
+
+/**
+ * Figure 6 from the device's side. Each step is one durable write together with the report about it, so after a crash the next call goes on
+ * where the last one stopped and no report is lost or told twice.
+ */
+export class FirmwareUpdate {
+  readonly #ports: OutboxPorts;
+  readonly #outbox: Outbox;
+  readonly #slots: FirmwareSlots | undefined;
+
+  constructor(ports: OutboxPorts, outbox: Outbox, slots: FirmwareSlots | undefined) {
+    this.#ports = ports;
+    this.#outbox = outbox;
+    this.#slots = slots;
+  }
+
+  async check(backOff: BackOff): Promise<FirmwareOffer | null> {
+    // A registration that was cut off may still be on its way.
+    await this.#outbox.flush(backOff);
+    const { profile } = this.#ports.cell.enrolled;
+    if (!profile) throw new DeviceError("not-registered", "");
+    const seq = await this.#outbox.enqueue(firmwareCheckOperation, { firmware: profile.firmware });
+    requireDone(await this.#outbox.deliver(seq, backOff));
+    const { update } = this.#ports.cell.enrolled;
+    return update && offerOf(update);
+  }
+
+  /** Downloads what is on offer and hands it to the bootloader. */
+  async apply(backOff: BackOff, onProgress: (progress: UpdateProgress) => void): Promise<FirmwareOffer | null> {
+    const slots = this.#requireSlots();
+    if ((await slots.status()).trial) throw new DeviceError("on-trial", "");
+    if (!this.#ports.cell.enrolled.update) await this.check(backOff);
+    const { update } = this.#ports.cell.enrolled;
+    if (!update) return null;
+    await this.#download(update, slots, backOff, onProgress);
+    await this.#hand(slots);
+    await this.#outbox.flush(backOff);
+    return offerOf(update);
+  }
+
+  /** What became of the update, told by whatever firmware runs now. */
+  async confirm(backOff: BackOff): Promise<"installed" | "rolled-back"> {
+    const state = this.#untold() ?? (await this.#judgeBoot(this.#requireSlots()));
+    await this.#outbox.flush(backOff);
+    return state;
+  }
+
+  /** The end of an update that was found before and is still to be delivered. */
+  #untold(): "installed" | "rolled-back" | undefined {
+    const { update, queue } = this.#ports.cell.enrolled;
+    const last = queue.pending.findLast(({ operation }) => operation === firmwareReportOperation)?.body["state"];
+    return !update && (last === "installed" || last === "rolled-back") ? last : undefined;
+  }
+
+  async #judgeBoot(slots: FirmwareSlots): Promise<"installed" | "rolled-back"> {
+    const { update } = this.#ports.cell.enrolled;
+    if (update?.stage !== "verified" && update?.stage !== "bootable") throw new DeviceError("no-update", "");
+    const { running, next } = await slots.status();
+    if (next) throw new DeviceError("not-booted", `release ${next.counter} waits for the restart`);
+    const { version, counter } = update.manifest;
+    const installed = running.counter === counter;
+    // The power may have failed between telling the bootloader and writing that down.
+    if (update.stage === "verified" && !installed)
+      throw new DeviceError("no-update", "it was not handed to the bootloader yet");
+    if (installed) await slots.confirm();
+    const state = installed ? "installed" : "rolled-back";
+    await this.#report(counter, state, (before) => ({
+      ...before,
+      update: null,
+      profile: before.profile && installed ? { ...before.profile, firmware: { version, counter } } : before.profile,
+    }));
+    return state;
+  }
+
+  async report(report: { counter: number; state: FirmwareState; reason?: string }, backOff: BackOff): Promise<void> {
+    requireDone(await this.#outbox.deliver(await this.#outbox.enqueue(firmwareReportOperation, report), backOff));
+  }
+
+  async #download(
+    { stage, manifest, contentKey }: Update,
+    slots: FirmwareSlots,
+    backOff: BackOff,
+    onProgress: (progress: UpdateProgress) => void,
+  ): Promise<void> {
+    if (contentKey === null) return;
+    const { counter } = manifest;
+    if (stage === "offered") await this.#report(counter, "downloading", withStage("downloading"));
+    await this.#outbox.flush(backOff);
+    if (manifest.exp <= this.#ports.serviceKeys.clock.now()) await this.#fail(counter, "expired", backOff);
+    const { messages, cell, settings } = this.#ports;
+    const urls = messageBases(cell.enrolled, settings).map((base) => `${base}/firmware/${manifest.object}`);
+    const whole = await downloadImage({ manifest, contentKey, urls, messages, slots, backOff, onProgress });
+    if (!whole) await this.#fail(counter, "image-mismatch", backOff);
+    await this.#report(counter, "verified", withStage("verified"));
+  }
+
+  async #hand(slots: FirmwareSlots): Promise<void> {
+    const { update } = this.#ports.cell.enrolled;
+    if (update?.stage !== "verified") return;
+    const { version, counter } = update.manifest;
+    await slots.markBootable({ version, counter });
+    await this.#ports.cell.change(withStage("bootable"));
+  }
+
+  async #fail(counter: number, reason: string, backOff: BackOff): Promise<never> {
+    await this.#report(counter, "failed", (state) => ({ ...state, update: null }), reason);
+    await this.#outbox.flush(backOff);
+    throw new DeviceError("firmware-failed", `${reason}, release ${counter}`);
+  }
+
+  async #report(
+    counter: number,
+    state: FirmwareState,
+    also: (state: Enrolled) => Enrolled,
+    reason?: string,
+  ): Promise<void> {
+    const body = { counter, state, ...(reason === undefined ? {} : { reason }) };
+    await this.#outbox.enqueue(firmwareReportOperation, body, also);
+  }
+
+  #requireSlots(): FirmwareSlots {
+    if (!this.#slots) throw new DeviceError("no-update", "this device has no firmware slots");
+    return this.#slots;
+  }
+}
+
+/** The content key is kept only while it is needed. */
+function withStage(stage: Update["stage"]): (state: Enrolled) => Enrolled {
+  return (state) => {
+    if (!state.update) return state;
+    const contentKey = stage === "downloading" ? state.update.contentKey : null;
+    return { ...state, update: { ...state.update, stage, contentKey } };
+  };
+}
+
+function offerOf({ manifest: { version, counter, size } }: Update): FirmwareOffer {
+  return { version, counter, size };
+}

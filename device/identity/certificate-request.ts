@@ -1,0 +1,60 @@
+import { Attributes, CertificationRequest, CertificationRequestInfo } from "@peculiar/asn1-csr";
+import { AsnConvert, OctetString } from "@peculiar/asn1-schema";
+import {
+  AlgorithmIdentifier,
+  Attribute,
+  Extension,
+  Extensions,
+  Name,
+  SubjectPublicKeyInfo,
+  id_ce_subjectAltName,
+} from "@peculiar/asn1-x509";
+import { uuidUri } from "@sealpost/protocol/bootstrap.ts";
+import { subjectAlternativeName, toBase64 } from "@sealpost/protocol/certificate.ts";
+import { rawToDer } from "@sealpost/protocol/der.ts";
+import { type EcPublicJwk, thumbprint, thumbprintUri } from "@sealpost/protocol/keys.ts";
+
+import { publicJwk } from "./device-keys.ts";
+import type { DeviceKeys } from "../ports.ts";
+
+const extensionRequest = "1.2.840.113549.1.9.14";
+const ecdsaWithSha256 = "1.2.840.10045.4.3.2";
+
+/**
+ * The PKCS#10 request (RFC 2986) of the bootstrap and of a renewal: proof that this device has the signing key, bound to the encryption key
+ * and to who asks.
+ * @param id the credential id in the bootstrap, the device id in a renewal
+ */
+export async function certificateRequest(
+  keys: DeviceKeys,
+  id: string,
+): Promise<{ csr: string; encryptionKey: EcPublicJwk }> {
+  const encryptionKey = await publicJwk(keys.encryption);
+  const uris = [thumbprintUri(await thumbprint(encryptionKey)), uuidUri(id)];
+  const spki = await crypto.subtle.exportKey("spki", keys.signing.publicKey);
+  const certificationRequestInfo = new CertificationRequestInfo({
+    subject: new Name(),
+    subjectPKInfo: AsnConvert.parse(spki, SubjectPublicKeyInfo),
+    attributes: new Attributes([sanRequest(uris)]),
+  });
+  const signed = AsnConvert.serialize(certificationRequestInfo);
+  const algorithm = { name: "ECDSA", hash: "SHA-256" };
+  const signature = new Uint8Array(await crypto.subtle.sign(algorithm, keys.signing.privateKey, signed));
+  const request = new CertificationRequest({
+    certificationRequestInfo,
+    signatureAlgorithm: new AlgorithmIdentifier({ algorithm: ecdsaWithSha256 }),
+    signature: rawToDer(signature).buffer,
+  });
+  return { csr: toBase64(AsnConvert.serialize(request)), encryptionKey };
+}
+
+function sanRequest(uris: readonly string[]): Attribute {
+  const extension = new Extension({
+    extnID: id_ce_subjectAltName,
+    extnValue: new OctetString(AsnConvert.serialize(subjectAlternativeName(uris))),
+  });
+  return new Attribute({
+    type: extensionRequest,
+    values: [AsnConvert.serialize(new Extensions([extension]))],
+  });
+}

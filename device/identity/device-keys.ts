@@ -1,0 +1,49 @@
+import { type EcPublicJwk, thumbprint, toEcPublicJwk } from "@sealpost/protocol/keys.ts";
+
+import type { DeviceKeys } from "../ports.ts";
+
+const signing = { name: "ECDSA", namedCurve: "P-256" } as const;
+const encryption = { name: "ECDH", namedCurve: "P-256" } as const;
+
+/** @param extractable only where the store has to write them down */
+export async function generateDeviceKeys(extractable: boolean): Promise<DeviceKeys> {
+  return {
+    signing: await crypto.subtle.generateKey(signing, extractable, ["sign", "verify"]),
+    encryption: await generateReplyKey(extractable),
+  };
+}
+
+/** ECDH-ES derives bits and nothing else (RFC 7518 §4.6). */
+export async function generateReplyKey(extractable = false): Promise<CryptoKeyPair> {
+  return crypto.subtle.generateKey(encryption, extractable, ["deriveBits"]);
+}
+
+/** Restores key pairs from private JWKs; the private keys cannot be exported from the result. */
+export async function importDeviceKeys(jwks: {
+  readonly signing: JsonWebKey;
+  readonly encryption: JsonWebKey;
+}): Promise<DeviceKeys> {
+  return {
+    signing: {
+      privateKey: await crypto.subtle.importKey("jwk", jwks.signing, signing, false, ["sign"]),
+      publicKey: await crypto.subtle.importKey("jwk", toEcPublicJwk({ ...jwks.signing }), signing, true, ["verify"]),
+    },
+    encryption: {
+      privateKey: await crypto.subtle.importKey("jwk", jwks.encryption, encryption, false, ["deriveBits"]),
+      publicKey: await crypto.subtle.importKey("jwk", toEcPublicJwk({ ...jwks.encryption }), encryption, true, []),
+    },
+  };
+}
+
+export async function publicJwk(pair: CryptoKeyPair): Promise<EcPublicJwk> {
+  return toEcPublicJwk({ ...(await crypto.subtle.exportKey("jwk", pair.publicKey)) });
+}
+
+export type Thumbprints = { readonly signingKey: string; readonly encryptionKey: string };
+
+export async function thumbprints(keys: DeviceKeys): Promise<Thumbprints> {
+  return {
+    signingKey: await thumbprint(await publicJwk(keys.signing)),
+    encryptionKey: await thumbprint(await publicJwk(keys.encryption)),
+  };
+}

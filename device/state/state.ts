@@ -1,0 +1,102 @@
+import { credentialPackageSchema } from "@sealpost/protocol/bootstrap.ts";
+import { manifestClaimsSchema } from "@sealpost/protocol/exchanges/firmware.ts";
+import { registrationBodySchema } from "@sealpost/protocol/exchanges/registration.ts";
+import { base64url256, thumbprintSchema } from "@sealpost/protocol/keys.ts";
+import { trustClaimsSchema } from "@sealpost/protocol/trust.ts";
+import * as z from "zod/mini";
+
+import { DeviceError } from "../device-error.ts";
+
+/** A message for life: number, name and content never change; times, server key and reply key are made anew for each sending. */
+const pendingSchema = z.object({
+  seq: z.int().check(z.positive()),
+  jti: z.string(),
+  operation: z.string(),
+  body: z.record(z.string(), z.unknown()),
+});
+export type Pending = z.infer<typeof pendingSchema>;
+
+const unknownFateSchema = z.object({
+  seq: z.int(),
+  operation: z.string(),
+  why: z.enum(["below-window", "revoked", "gone"]),
+});
+
+const queueSchema = z.object({
+  /** The next free seq. */
+  next: z.int().check(z.positive()),
+  /** In order of seq. */
+  pending: z.array(pendingSchema),
+  /** Messages whose fate nobody knows any more: reported, never sent again, never called done. */
+  unknown: z.array(unknownFateSchema),
+});
+export type Queue = z.infer<typeof queueSchema>;
+
+const updateSchema = z.object({
+  /** `bootable`: the bootloader will try it. `booted` is not a stage: the report that follows ends the update. */
+  stage: z.enum(["offered", "downloading", "verified", "bootable"]),
+  manifest: manifestClaimsSchema,
+  /** Only while it is needed. */
+  contentKey: z.nullable(base64url256),
+});
+export type Update = z.infer<typeof updateSchema>;
+
+/** Keys exist; the credential is not spent yet, or its answer did not arrive. The only phase that holds a secret. */
+const bootstrappingSchema = z.object({
+  format: z.literal(1),
+  phase: z.literal("bootstrapping"),
+  credential: credentialPackageSchema,
+});
+
+const enrolledSchema = z.object({
+  format: z.literal(1),
+  phase: z.literal("enrolled"),
+  serviceId: z.string(),
+  credentialId: z.string(),
+  deviceId: z.string(),
+  /** Root thumbprints, for life. */
+  roots: z.array(thumbprintSchema),
+  /** base64 DER. */
+  certificate: z.string(),
+  /** Thumbprints that `certificate` names. */
+  signingKey: thumbprintSchema,
+  encryptionKey: thumbprintSchema,
+  trust: trustClaimsSchema,
+  keySet: z.string(),
+  /** What the clock said when this was written. */
+  time: z.int(),
+  queue: queueSchema,
+  /** An authentic and final no. */
+  ended: z.nullable(z.enum(["revoked", "gone"])),
+  /** What the service acknowledged at registration. */
+  profile: z.nullable(registrationBodySchema),
+  pollSeconds: z.nullable(z.int()),
+  update: z.nullable(updateSchema),
+});
+export type Enrolled = z.infer<typeof enrolledSchema>;
+
+const deregisteredSchema = z.object({
+  format: z.literal(1),
+  phase: z.literal("deregistered"),
+  serviceId: z.string(),
+  credentialId: z.string(),
+  deviceId: z.string(),
+  /** Signed proof that this device left. */
+  receipt: z.string(),
+});
+
+/** The whole durable state of a device but its private keys: one document, one atomic write for every step. */
+const deviceStateSchema = z.discriminatedUnion("phase", [bootstrappingSchema, enrolledSchema, deregisteredSchema]);
+export type DeviceState = z.infer<typeof deviceStateSchema>;
+
+/**
+ * @returns null for a device that never started
+ * @throws DeviceError `home-broken`
+ */
+export function parseState(document: unknown): DeviceState | null {
+  if (document === null) return null;
+  const state = deviceStateSchema.safeParse(document);
+  if (state.success) return state.data;
+  const path = state.error.issues[0]?.path.map(String).join(".");
+  throw new DeviceError("home-broken", `the state document does not parse (${path || "its form"})`);
+}

@@ -1,0 +1,91 @@
+import { type KeySet, openKeySet } from "@sealpost/protocol/key-set.ts";
+import { limits } from "@sealpost/protocol/limits.ts";
+import { parseJson } from "@sealpost/protocol/strict.ts";
+import { TokenError } from "@sealpost/protocol/token-error.ts";
+import { type CatchUp, catchUpSchema, followTrust } from "@sealpost/protocol/trust.ts";
+
+import { Clock } from "./clock.ts";
+import { DeviceError } from "../device-error.ts";
+import type { MessageTransport, Timing } from "../ports.ts";
+import { readAll } from "../adapters/read-all.ts";
+import type { Enrolled } from "../state/state.ts";
+import type { StateCell } from "../state/state-cell.ts";
+
+/** The newest verified key set, the clock that hangs on it, and the way to newer ones. Only what verifies from the pinned roots moves it, and only forward. */
+export class ServiceKeys {
+  readonly clock: Clock;
+  readonly #cell: StateCell;
+  readonly #messages: MessageTransport;
+  #keySet: KeySet;
+
+  private constructor(cell: StateCell, messages: MessageTransport, keySet: KeySet, clock: Clock) {
+    this.#cell = cell;
+    this.#messages = messages;
+    this.#keySet = keySet;
+    this.clock = clock;
+  }
+
+  /** @throws DeviceError `home-broken` when the stored key set does not verify under the stored trust document */
+  static async open(cell: StateCell, messages: MessageTransport, timing: Timing): Promise<ServiceKeys> {
+    const { keySet: token, trust, serviceId, time } = cell.enrolled;
+    try {
+      const keySet = await openKeySet(token, { serviceId, keySetKeys: trust.keySetKeys });
+      return new ServiceKeys(cell, messages, keySet, new Clock(timing, keySet, time));
+    } catch (cause) {
+      throw new DeviceError("home-broken", "the stored key set does not verify", { cause });
+    }
+  }
+
+  get keySet(): KeySet {
+    return this.#keySet;
+  }
+
+  /**
+   * Verifies what a relay or a cache hands us and adopts it if it is newer.
+   * @returns whether anything changed; what does not verify changes nothing
+   */
+  async adopt(catchUp: CatchUp): Promise<boolean> {
+    const { serviceId, roots, trust: believed } = this.#cell.enrolled;
+    try {
+      const trust = await followTrust(catchUp.trust, roots, believed);
+      const keySet = await openKeySet(catchUp.keySet, { serviceId, keySetKeys: trust.keySetKeys });
+      if (keySet.version < this.#keySet.version) return false;
+      if (keySet.version === this.#keySet.version && trust.version === believed.version) return false;
+      await this.#cell.change((state): Enrolled => ({ ...state, trust, keySet: keySet.token }));
+      if (keySet.version > this.#keySet.version) this.clock.accept(keySet);
+      this.#keySet = keySet;
+      return true;
+    } catch (error) {
+      if (error instanceof TokenError) return false;
+      throw error;
+    }
+  }
+
+  /**
+   * `GET <base>/keys`. An old key set prompts this, never a stop, so failure is an answer.
+   * @returns whether anything newer was adopted
+   */
+  async fetch(base: string): Promise<boolean> {
+    const catchUp = parseCatchUp(await this.#read(`${base}/keys`));
+    return catchUp ? this.adopt(catchUp) : false;
+  }
+
+  async #read(url: string): Promise<Uint8Array> {
+    try {
+      const { body } = await this.#messages.get(url);
+      return await readAll(body, limits.tokenBytes);
+    } catch {
+      return new Uint8Array();
+    }
+  }
+}
+
+/** @returns null for anything that does not look like one; nothing in it is verified yet */
+export function parseCatchUp(bytes: Uint8Array): CatchUp | null {
+  try {
+    const parsed = catchUpSchema.safeParse(parseJson(bytes, "catch-up"));
+    return parsed.success ? parsed.data : null;
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,163 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdir, open, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { get } from "node:http";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+
+import { isolatedEnvironment } from "./aws-environment.ts";
+import { LocalFault } from "../fault.ts";
+import { freePort, LOOPBACK } from "./loopback.ts";
+import { REPOSITORY } from "../repository.ts";
+import { identifyProcess } from "../process/process-identity.ts";
+import { lastLines, signalGroup } from "../process/run-command.ts";
+
+export type Emulator = {
+  readonly endpoint: string;
+  readonly port: number;
+  readonly pid: number;
+  readonly logPath: string;
+  /** Resolves when the process has ended, asked for or not. */
+  readonly ended: Promise<void>;
+  stop(): Promise<void>;
+};
+
+export type EmulatorOptions = {
+  /** An interpreter that has the packages of `requirements.txt`. */
+  readonly python: string;
+  /** The emulator's temporary files; made here, deleted by `stop`. */
+  readonly temporaryDirectory: string;
+  readonly logPath: string;
+  readonly signal?: AbortSignal;
+  readonly started?: (pid: number) => void;
+};
+
+const ATTEMPTS = 3;
+const READY_TIMEOUT_MS = 60_000;
+const READY_POLL_MS = 50;
+const STOP_TIMEOUT_MS = 8_000;
+const WORKERS_GONE_TIMEOUT_MS = 5_000;
+
+const NODE_MODULES = join(REPOSITORY, "node_modules");
+
+/**
+ * MiniStack, IAM enforced, on a free loopback port. Everything particular to it is in this file and emulator.py:
+ * - functions inherit its environment, so it gets a bare one; they run on the first `node` of its PATH;
+ * - functions are unpacked into its TMPDIR and see what lies above it: see `layRuntime`;
+ * - a custom resource whose function dies is waited for until cdk's time is up;
+ * - it opens 8883 for MQTT unless told not to, and leaves TMPDIR full;
+ * - another program may take the port between our look and its bind: it then exits, and the next port is tried.
+ */
+export async function startEmulator(options: EmulatorOptions): Promise<Emulator> {
+  for (let attempt = 1; ; attempt += 1) {
+    const port = await freePort();
+    const emulator = await launch(options, port);
+    try {
+      await waitUntilReady(emulator, options.signal);
+      return emulator;
+    } catch (error) {
+      await emulator.stop();
+      if (options.signal?.aborted === true) throw error;
+      const log = await readFile(options.logPath, "utf8").catch(() => "");
+      if (attempt < ATTEMPTS && /already in use|Address already in use/u.test(log)) continue;
+      throw new LocalFault(
+        "emulator_failed",
+        `The emulator did not start: ${error instanceof Error ? error.message : "no reason given"}\n` +
+          `${lastLines(log, 5)}\nIts log: ${options.logPath}`,
+        { cause: error },
+      );
+    }
+  }
+}
+
+async function launch(options: EmulatorOptions, port: number): Promise<Emulator> {
+  options.signal?.throwIfAborted();
+  await layRuntime(options.temporaryDirectory);
+  const log = await open(options.logPath, "w");
+  const child = spawn(options.python, [join(import.meta.dirname, "emulator.py")], {
+    env: {
+      ...isolatedEnvironment(options.temporaryDirectory),
+      AUTH: "true",
+      BIND_HOST: LOOPBACK,
+      GATEWAY_PORT: String(port),
+      IOT_MTLS_ENABLED: "0",
+      PYTHONUNBUFFERED: "1",
+    },
+    // The open pipe is a sign of life: see emulator.py.
+    stdio: ["pipe", log.fd, log.fd],
+    detached: true,
+  });
+  await log.close();
+  let spawnError: Error | undefined;
+  child.once("error", (error) => {
+    spawnError = error;
+  });
+  child.stdin?.on("error", () => undefined);
+  const ended = new Promise<void>((resolve) => {
+    child.once("exit", () => resolve());
+    child.once("error", () => resolve());
+  });
+  if (child.pid === undefined) {
+    await ended;
+    throw new LocalFault("emulator_failed", `${options.python} could not be started.`, {
+      cause: spawnError,
+    });
+  }
+  options.started?.(child.pid);
+  return {
+    endpoint: `http://${LOOPBACK}:${port}`,
+    port,
+    pid: child.pid,
+    logPath: options.logPath,
+    ended,
+    stop: async () => {
+      await stop(child, ended);
+      await rm(options.temporaryDirectory, { recursive: true, force: true, maxRetries: 5 });
+    },
+  };
+}
+
+/**
+ * What AWS's Node runtime has around a function: its own loader is CommonJS, which a `"type": "module"` further up
+ * would break, and it brings the AWS SDK, which CDK's own custom-resource functions rely on.
+ */
+async function layRuntime(temporaryDirectory: string): Promise<void> {
+  const modules = join(temporaryDirectory, "node_modules");
+  await rm(temporaryDirectory, { recursive: true, force: true });
+  await mkdir(modules, { recursive: true });
+  await writeFile(join(temporaryDirectory, "package.json"), '{ "type": "commonjs" }\n');
+  await symlink(join(NODE_MODULES, "@aws-sdk"), join(modules, "@aws-sdk"));
+}
+
+async function waitUntilReady(emulator: Emulator, signal: AbortSignal | undefined): Promise<void> {
+  const deadline = Date.now() + READY_TIMEOUT_MS;
+  for (;;) {
+    const healthy = await isHealthy(emulator.port);
+    signal?.throwIfAborted();
+    if (identifyProcess(emulator.pid) === null) throw new Error("it ended at once.");
+    if (healthy) return;
+    if (Date.now() > deadline) throw new Error(`it was not ready in ${READY_TIMEOUT_MS / 1000} s.`);
+    await delay(READY_POLL_MS);
+  }
+}
+
+async function isHealthy(port: number): Promise<boolean> {
+  const request = get({ host: LOOPBACK, port, path: "/_ministack/health", agent: false });
+  request.setTimeout(2_000, () => request.destroy(new Error("no answer")));
+  try {
+    const [response] = await once(request, "response");
+    response.resume();
+    return response.statusCode === 200;
+  } catch {
+    return false;
+  }
+}
+
+async function stop(child: ChildProcess, ended: Promise<void>): Promise<void> {
+  if (child.exitCode === null && child.signalCode === null) {
+    child.kill("SIGTERM");
+    await Promise.race([ended, delay(STOP_TIMEOUT_MS)]);
+  }
+  signalGroup(child, "SIGKILL");
+  await Promise.race([ended, delay(WORKERS_GONE_TIMEOUT_MS)]);
+}
