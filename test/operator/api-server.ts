@@ -6,7 +6,7 @@ import { text } from "node:stream/consumers";
 import { Sha256 } from "@aws-crypto/sha256-js";
 import { SignatureV4 } from "@smithy/signature-v4";
 
-import { issueEdgeCertificates } from "../../local/certificates.ts";
+import { issueEdgeCertificates } from "../../local/network/certificates.ts";
 import { event, startOperator } from "./operator.ts";
 
 export const credentials = { accessKeyId: "LOCAL", secretAccessKey: "local-secret" };

@@ -7,7 +7,7 @@ import { certificateKey } from "@sealpost/protocol/certificate.ts";
 import { signJws, tokenTypes } from "@sealpost/protocol/jws.ts";
 import { followTrust } from "@sealpost/protocol/trust.ts";
 
-import { certificateRequest } from "../../device/certificate-request.ts";
+import { certificateRequest } from "../../device/identity/certificate-request.ts";
 import { makeHandler } from "../../functions/bootstrap/handler.ts";
 import { readDevice } from "../../functions/registry/device.ts";
 import { agreementKey, signingKey } from "../support/keys.ts";

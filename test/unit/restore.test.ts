@@ -9,7 +9,7 @@ import { commit } from "../../functions/operator/act.ts";
 import { decideRevocation } from "../../functions/operator/devices.ts";
 import { memoryStore } from "../../functions/store/memory-store.ts";
 import type { Item, Store, Table } from "../../functions/store/port.ts";
-import { certificateRequest } from "../../device/certificate-request.ts";
+import { certificateRequest } from "../../device/identity/certificate-request.ts";
 import { rawDevice, registration } from "../support/raw-device.ts";
 import { type TestService, present, startService, storeCredential } from "../support/service.ts";
 import { type Speaker, journalOf, newKeys, revoke, speaker, stored } from "./speaker.ts";

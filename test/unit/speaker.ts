@@ -7,7 +7,7 @@ import { importPublicKey, thumbprint } from "@sealpost/protocol/keys.ts";
 import { limits } from "@sealpost/protocol/limits.ts";
 import { type Reply, openReply } from "@sealpost/protocol/reply.ts";
 
-import { certificateRequest } from "../../device/certificate-request.ts";
+import { certificateRequest } from "../../device/identity/certificate-request.ts";
 import { type Answered, answerMessage } from "../../functions/messages/answer.ts";
 import type { MessagePorts } from "../../functions/messages/ports.ts";
 import { readDevice } from "../../functions/registry/device.ts";

@@ -12,7 +12,7 @@ import { decodeBase64url, encodeBase64url, parseJson } from "@sealpost/protocol/
 import { TokenError, type TokenErrorCode, isTokenError } from "@sealpost/protocol/token-error.ts";
 import { followTrust } from "@sealpost/protocol/trust.ts";
 
-import { openContent } from "../../device/rfc8188.ts";
+import { openContent } from "../../device/firmware/rfc8188.ts";
 import { openRequest } from "../../functions/messages/open.ts";
 import { devicePuts, newDevice } from "../../functions/registry/device.ts";
 import { memoryStore } from "../../functions/store/memory-store.ts";
