@@ -46,11 +46,11 @@ export class Registry extends Construct {
     });
   }
 
-  /** To spend a credential and store a device, with a journal entry, in one transaction. */
+  /** To spend a credential and store a device, with journal entries, in one transaction; the journal also tells what a restore lost. */
   grantBootstrap(grantee: IGrantable): void {
     grantTable(this.credentials, grantee, "dynamodb:GetItem", "dynamodb:PutItem");
     grantTable(this.devices, grantee, "dynamodb:BatchGetItem", "dynamodb:PutItem");
-    grantTable(this.journal, grantee, "dynamodb:PutItem");
+    grantTable(this.journal, grantee, "dynamodb:PutItem", "dynamodb:Query");
   }
 
   /** To read a device and its release and to commit an exchange; the journal also tells of devices that a restore lost. */

@@ -31,7 +31,7 @@ export function encodeBase64url(bytes: Uint8Array | string): string {
 
 /**
  * Parses JSON as RFC 8259 allows and no more: UTF-8 without BOM, no duplicate members (which RFC 7515 §4 and RFC 7519 §4
- * forbid and JSON.parse hides), no unpaired surrogates, no number beyond a double, bounded depth. White space around the value is padding.
+ * forbid and JSON.parse hides), no member `__proto__`, no unpaired surrogates, no number beyond a double, bounded depth. White space around the value is padding.
  * @throws TokenError `json`
  */
 export function parseJson(bytes: Uint8Array, what: string): unknown {
@@ -63,6 +63,8 @@ function checkMembers(text: string, what: string): void {
     onArrayEnd: leave,
     onObjectProperty: (name) => {
       const members = open.at(-1);
+      // Libraries that copy objects drop or obey it, so what is checked would not be what was sent.
+      if (name === "__proto__") throw new TokenError("json", `${what}: member __proto__`);
       if (members?.has(name)) throw new TokenError("json", `${what}: duplicate member`);
       if (!name.isWellFormed()) throw new TokenError("json", `${what}: unpaired surrogate`);
       members?.add(name);

@@ -63,12 +63,20 @@ export async function kmsContentKeyOpener(
         const { Plaintext: contentKey } = await kms.send(command);
         return new Uint8Array(contentKey ?? []);
       } catch (error) {
-        if (awsErrorName(error) === "InvalidCiphertextException")
-          throw new TokenError("decryption", "encrypted key", { cause: error });
-        throw awsFault(error, "KMS Decrypt");
+        throw openError(error);
       }
     },
   };
+}
+
+const retired = new Set(["DisabledException", "KMSInvalidStateException"]);
+
+/** A key that is disabled or awaits its deletion is retired, whatever this function was told when it started. */
+function openError(error: unknown): Error {
+  const name = awsErrorName(error);
+  if (name === "InvalidCiphertextException") return new TokenError("decryption", "encrypted key", { cause: error });
+  if (retired.has(name)) return new TokenError("unknown-key", "request serverKey", { cause: error });
+  return awsFault(error, "KMS Decrypt");
 }
 
 /** Decrypts what was encrypted by a symmetric key under the same encryption context. */

@@ -79,7 +79,8 @@ async function openFirstToken(
     if (jws.kid !== firstTokenSigner.kid) return undefined;
     await verifyJws(jws, firstTokenSigner.jwk);
     const { iss, aud, sub, iat, exp } = parseClaims(jws.payload, firstTokenClaimsSchema, "first token");
-    const valid = iss === serviceId && aud === certificateAudience(serviceId) && iat <= now && now < exp;
+    const valid =
+      iss === serviceId && aud === certificateAudience(serviceId) && iat <= now + limits.clockSkewSeconds && now < exp;
     return valid ? sub : undefined;
   } catch (error) {
     if (isTokenError(error)) return undefined;
@@ -139,19 +140,14 @@ async function certify(
   const device = newDevice({ deviceId, serialNumber, credentialId, keys, certificate, created: now });
   const { expires: _, ...kept } = credential;
   const spent: CredentialRecord = { ...kept, status: "spent", deviceId, revision: revision + 1 };
+  const target = credentialTarget(credentialId);
+  const by = { actor: target, time: now } as const;
+  const detail = { keys, certificate, serialNumber, credentialId };
   const written = await store.write([
     { table: "credentials", item: spent, when: { revision, status: "issued" } },
     ...devicePuts(device, device, generation),
-    journalPut(
-      {
-        target: deviceTarget(deviceId),
-        action: "device.certified",
-        actor: credentialTarget(credentialId),
-        time: now,
-        detail: { keys, certificate, serialNumber, credentialId },
-      },
-      deviceId,
-    ),
+    journalPut({ ...by, target: deviceTarget(deviceId), action: "device.certified", detail }, deviceId),
+    journalPut({ ...by, target, action: "credential.spent", detail: { deviceId, serialNumber } }, deviceId),
   ]);
   return written ? { deviceId, certificate } : undefined;
 }

@@ -1,5 +1,6 @@
+import { readCredential } from "../registry/credential.ts";
 import { readDevice } from "../registry/device.ts";
-import { type CredentialRecord, credentialRecordSchema, parseRecord } from "../store/records.ts";
+import type { CredentialRecord } from "../store/records.ts";
 import type { BootstrapPorts } from "./ports.ts";
 
 /** Why a credential does not serve; told to nobody, since all of them are `invalid_client` (RFC 6749 §5.2). */
@@ -15,9 +16,8 @@ export async function usableCredential(
   credentialId: string,
   now: number,
 ): Promise<{ readonly credential: CredentialRecord } | { readonly defect: CredentialDefect }> {
-  const [item] = await store.read([{ table: "credentials", key: { credentialId } }]);
-  if (!item) return { defect: "unknown" };
-  const credential = parseRecord(credentialRecordSchema, item);
+  const credential = await readCredential(store, credentialId, generation);
+  if (!credential) return { defect: "unknown" };
   if (credential.status === "revoked") return { defect: "revoked" };
   if (credential.deviceId === undefined) return credential.validUntil > now ? { credential } : { defect: "expired" };
   const device = await readDevice(store, credential.deviceId, generation);

@@ -9,7 +9,7 @@ export type SignerWithKey = Signer & { readonly jwk: EcPublicJwk };
 export type BootstrapPorts = {
   readonly serviceId: string;
   readonly generation: number;
-  readonly store: Pick<Store, "read" | "write">;
+  readonly store: Pick<Store, "read" | "write" | "list">;
   readonly firstTokenSigner: SignerWithKey;
   readonly ca: SignerWithKey;
   readonly readCatchUp: () => Promise<CatchUp | undefined>;

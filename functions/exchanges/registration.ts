@@ -1,21 +1,27 @@
+import { isDeepStrictEqual } from "node:util";
+
 import { type RegistrationReply, registrationBodySchema } from "@sealpost/protocol/exchanges/registration.ts";
 
 import { exchange } from "./exchange.ts";
 
 const configuration: RegistrationReply["configuration"] = { pollSeconds: 3_600 };
 
-/** Figure 5. Registering again replaces what the registry says of the device. */
+/** Figure 5. Registering again replaces what the registry says of the device, if it says anything new. */
 export const registration = exchange({
   statuses: ["provisioned", "registered"],
   body: registrationBodySchema,
-  decide: ({ model, hardware, firmware, capabilities }, { device, now }) => ({
-    effect: {
-      result: { configuration },
-      device: {
-        status: "registered",
-        identity: { ...device.identity, registration: { model, hardware, firmware, capabilities, at: now } },
+  decide: (said, { device: { identity, status }, now }) => {
+    const result = { configuration };
+    const registration = { ...said, at: now };
+    // A device that says the same again must not fill the journal.
+    const { at: _, ...known } = identity.registration ?? { at: now };
+    if (status === "registered" && isDeepStrictEqual(known, said)) return { effect: { result } };
+    return {
+      effect: {
+        result,
+        device: { status: "registered", identity: { ...identity, registration } },
+        journal: { action: "device.registered", detail: said },
       },
-      journal: { action: "device.registered", detail: { model, hardware, firmware, capabilities } },
-    },
-  }),
+    };
+  },
 });

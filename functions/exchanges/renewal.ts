@@ -1,11 +1,18 @@
 import { issueDeviceCertificate, openCertificateRequest } from "@sealpost/protocol/certificate.ts";
-import { renewalBodySchema } from "@sealpost/protocol/exchanges/renewal.ts";
+import { type RenewalReply, renewalBodySchema } from "@sealpost/protocol/exchanges/renewal.ts";
 import { type EcPublicJwk, thumbprint } from "@sealpost/protocol/keys.ts";
 import type { Refusal } from "@sealpost/protocol/refusals.ts";
 import { isTokenError } from "@sealpost/protocol/token-error.ts";
+import * as z from "zod/mini";
 
-import type { DeviceKeys } from "../store/records.ts";
+import type { DeviceKeys, IdentityRecord } from "../store/records.ts";
 import { exchange } from "./exchange.ts";
+
+/**
+ * Which renewal made the keys that the message asked for; 0: the keys of the bootstrap. Their certificate is in the identity as long as they are
+ * the present ones. A device that has moved on before it heard of them broke the rule of one candidate at a time, and gets no content.
+ */
+const resultSchema = z.object({ renewalSeq: z.int() });
 
 type Proven = { readonly refusal: Refusal } | { readonly keys: DeviceKeys };
 
@@ -17,14 +24,14 @@ export const renewal = exchange({
   statuses: ["provisioned", "registered"],
   body: renewalBodySchema,
   gather: async ({ csr, encryptionKey }, { device, seq, now }, { serviceId, ca }) => {
-    const { deviceId, renewalSeq, certificate, keys: present } = device.identity;
+    const { deviceId, renewalSeq } = device.identity;
     const proven = await proveKeys(csr, encryptionKey, deviceId);
     if ("refusal" in proven) return proven;
-    const reused = await reusedKeys(proven.keys, present);
-    if (reused === 2) return { facts: { ...proven, certificate, already: true } };
-    if (reused === 1) return { refusal: { code: "invalid-proof", field: "body" } };
+    const novelty = await noveltyOf(proven.keys, device.identity);
+    if (novelty === "present") return { facts: undefined };
+    if (novelty === "reused") return { refusal: { code: "invalid-proof", field: "body" } };
     if (seq <= renewalSeq) return { refusal: { code: "superseded" } };
-    const issued = await issueDeviceCertificate({
+    const certificate = await issueDeviceCertificate({
       serviceId,
       deviceId,
       ...proven.keys,
@@ -32,19 +39,21 @@ export const renewal = exchange({
       caKey: ca.key,
       now: new Date(now * 1000),
     });
-    return { facts: { ...proven, certificate: issued, already: false } };
+    return { facts: { ...proven, certificate } };
   },
-  decide: (_, { device: { identity }, keys: signedBy, seq }, { keys, certificate, already }) => {
-    const result = { certificate };
-    if (already) return { effect: { result } };
+  decide: (_, { device: { identity }, keys: signedBy, seq }, issued) => {
+    if (!issued) return { effect: { result: { renewalSeq: identity.renewalSeq } } };
+    const { keys, certificate } = issued;
     return {
       effect: {
-        result,
+        result: { renewalSeq: seq },
         device: { identity: { ...identity, keys, certificate, previousKeys: signedBy, renewalSeq: seq } },
         journal: { action: "device.renewed", detail: { keys, previousKeys: signedBy, certificate, seq } },
       },
     };
   },
+  reply: async (result, { identity: { renewalSeq, certificate } }) =>
+    resultSchema.parse(result).renewalSeq === renewalSeq ? ({ certificate } satisfies RenewalReply) : {},
 });
 
 async function proveKeys(csr: string, encryptionKey: EcPublicJwk, deviceId: string): Promise<Proven> {
@@ -57,9 +66,18 @@ async function proveKeys(csr: string, encryptionKey: EcPublicJwk, deviceId: stri
   }
 }
 
-/** How many of the proven keys the device has already: both if it asks again, none if it renews. */
-async function reusedKeys(proven: DeviceKeys, present: DeviceKeys): Promise<number> {
-  const asked = await Promise.all([proven.signingKey, proven.encryptionKey].map(thumbprint));
-  const known = await Promise.all([present.signingKey, present.encryptionKey].map(thumbprint));
-  return asked.filter((print) => known.includes(print)).length;
+/** `present`: it asks again for both keys that it has, each in its role. `reused`: a key that it has or had, in whichever role. */
+async function noveltyOf(
+  proven: DeviceKeys,
+  { keys, previousKeys }: Pick<IdentityRecord, "keys" | "previousKeys">,
+): Promise<"new" | "present" | "reused"> {
+  const asked = await printsOf(proven);
+  const present = await printsOf(keys);
+  if (asked.every((print, role) => print === present[role])) return "present";
+  const known = new Set([...present, ...(previousKeys ? await printsOf(previousKeys) : [])]);
+  return asked.some((print) => known.has(print)) ? "reused" : "new";
+}
+
+async function printsOf({ signingKey, encryptionKey }: DeviceKeys): Promise<string[]> {
+  return Promise.all([signingKey, encryptionKey].map(thumbprint));
 }

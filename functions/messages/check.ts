@@ -1,5 +1,5 @@
 import { limits } from "@sealpost/protocol/limits.ts";
-import type { Refusal } from "@sealpost/protocol/refusals.ts";
+import type { Refusal, RefusalCode } from "@sealpost/protocol/refusals.ts";
 import type { RequestClaims } from "@sealpost/protocol/request.ts";
 import { deregistrationOperation } from "@sealpost/protocol/exchanges/deregistration.ts";
 
@@ -7,6 +7,7 @@ import { exchanges } from "../exchanges/exchanges.ts";
 import type { Exchange } from "../exchanges/exchange.ts";
 import type { Device } from "../registry/device.ts";
 import { type Outcome, isTooFarAhead, place } from "../registry/window.ts";
+import type { DeviceStatus } from "../store/records.ts";
 import type { VerifiedRequest } from "./open.ts";
 
 /** What is to be done with a verified message, before any exchange looks at it. */
@@ -39,9 +40,11 @@ export function check({ message }: VerifiedRequest, device: Device, now: number)
   if (found.kind === "below") return { kind: "refuse", refusal: { code: "below-window", highest: window.high } };
   if (found.kind === "conflict") return { kind: "refuse", refusal: { code: "conflict", highest: window.high } };
   if (found.kind === "used") return { kind: "stored", outcome: found.outcome };
-  if (status === "revoked") return { kind: "settle", refusal: { code: "revoked" }, at };
-  if (status === "deregistered") return { kind: "settle", refusal: { code: "gone" }, at };
-  if (isTooFarAhead(window, at.seq, at.ack)) return { kind: "refuse", refusal: { code: "too-far-ahead" } };
+  const tooFarAhead = isTooFarAhead(window, at.seq, at.ack);
+  const ending = endings[status];
+  // Told at any seq; but what lies too far ahead does not move the window.
+  if (ending) return { kind: tooFarAhead ? "refuse" : "settle", refusal: { code: ending }, at };
+  if (tooFarAhead) return { kind: "refuse", refusal: { code: "too-far-ahead" } };
   if (message.kind === "defect") return { kind: "settle", refusal: { code: "malformed", ...defectOf(message) }, at };
 
   const { claims } = message;
@@ -51,6 +54,9 @@ export function check({ message }: VerifiedRequest, device: Device, now: number)
   if (!exchange.statuses.includes(status)) return { kind: "settle", refusal: { code: "not-registered" }, at };
   return { kind: "execute", exchange, claims, at };
 }
+
+/** What a device is told that has ended, whatever it says. */
+const endings: { readonly [status in DeviceStatus]?: RefusalCode } = { revoked: "revoked", deregistered: "gone" };
 
 function defectOf(message: VerifiedRequest["message"]): { field?: string } {
   return message.kind === "defect" ? { field: message.field } : {};

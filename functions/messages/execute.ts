@@ -59,7 +59,7 @@ async function decide(
   const device = request.endsRenewal ? { ...before, identity: settleKeys(before.identity, request.keys) } : before;
   if (verdict.kind === "stored" || verdict.kind === "refuse") {
     // Any authentic message under the new keys ends the old ones, also one that changes nothing else.
-    const settles = request.endsRenewal && before.windowRevision !== undefined;
+    const settles = request.endsRenewal && before.stored.window !== undefined;
     const puts = settles
       ? [...devicePuts(before, device, ports.generation), ...journalPuts(request, turns(request, before), now)]
       : [];
@@ -97,8 +97,8 @@ function commit(
 type Entry = Pick<JournalRecord, "action" | "detail">;
 
 /** Turns in a device's life that a message brings about whatever it says: its re-adoption, the end of the keys before a renewal. */
-function turns({ endsRenewal }: VerifiedRequest, { windowRevision, identity }: Device): Entry[] {
-  const readopted: Entry[] = windowRevision === undefined ? [{ action: "device.readopted", detail: {} }] : [];
+function turns({ endsRenewal }: VerifiedRequest, { stored, identity }: Device): Entry[] {
+  const readopted: Entry[] = stored.window === undefined ? [{ action: "device.readopted", detail: {} }] : [];
   const ended: Entry[] = endsRenewal ? [{ action: "device.renewal-ended", detail: { seq: identity.renewalSeq } }] : [];
   return [...readopted, ...ended];
 }

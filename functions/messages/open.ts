@@ -14,7 +14,6 @@ import { TokenError } from "@sealpost/protocol/token-error.ts";
 import * as z from "zod/mini";
 
 import { type Device, readDevice } from "../registry/device.ts";
-import { recallDevice } from "../registry/readopt.ts";
 import type { DeviceKeys } from "../store/records.ts";
 import { messageDigest } from "./digest.ts";
 import type { MessagePorts } from "./ports.ts";
@@ -86,9 +85,8 @@ function presentKey({ openers }: MessagePorts, kid: string, alg: string) {
   return opener;
 }
 
-/** A device that the tables do not know may be one that a restore forgot. */
 async function knownDevice({ store, generation }: MessagePorts, deviceId: string): Promise<Device> {
-  const device = (await readDevice(store, deviceId, generation)) ?? (await recallDevice(store, deviceId));
+  const device = await readDevice(store, deviceId, generation);
   if (!device) throw new TokenError("issuer", "request iss");
   return device;
 }

@@ -13,7 +13,7 @@ export type Answer = { readonly reply: object } | { readonly problem: Problem };
 /** Who acts, when, and what tells the journal entries of one second apart. */
 export type Act = { readonly actor: string; readonly now: number; readonly unique: string };
 
-/** A device may be in the midst of messages, each of which wins one race. */
+/** Races are with other operators and with messages of one device; none of them lasts. */
 const attempts = 8;
 const longestPauseMs = 400;
 
@@ -25,5 +25,5 @@ export async function commit(store: Pick<Store, "write">, decide: () => Promise<
     if ("problem" in decision) return decision;
     if (await store.write(decision.puts)) return { reply: decision.reply };
   }
-  return { problem: problem("unavailable", { detail: "Other writes were faster every time; nothing was changed." }) };
+  return { problem: problem("unavailable", { detail: "Other writes were faster every time; try again." }) };
 }

@@ -10,6 +10,7 @@ import { problem } from "@sealpost/protocol/problems.ts";
 import type { TrustClaims } from "@sealpost/protocol/trust.ts";
 import * as z from "zod/mini";
 
+import { readCredential } from "../registry/credential.ts";
 import { credentialTarget, journalPut } from "../store/journal.ts";
 import type { Put } from "../store/port.ts";
 import { type CredentialRecord, credentialRecordSchema, parseRecord, shardOf } from "../store/records.ts";
@@ -86,9 +87,9 @@ export async function revokeCredential(call: Call, ports: OperatorPorts): Promis
   if ("problem" in id) return id;
   const act = { actor: call.actor, now: ports.now(), unique: ports.newId() };
   return commit(ports.store, async () => {
-    const [item] = await ports.store.read([{ table: "credentials", key: { credentialId: id.value } }]);
-    if (!item) return { problem: problem("not-found", { detail: "There is no credential with this id." }) };
-    return decideRevocation(parseRecord(credentialRecordSchema, item), act);
+    const credential = await readCredential(ports.store, id.value, ports.generation);
+    if (!credential) return { problem: problem("not-found", { detail: "There is no credential with this id." }) };
+    return decideRevocation(credential, act);
   });
 }
 

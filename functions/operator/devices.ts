@@ -3,7 +3,7 @@ import { type Device as DeviceView, type DeviceDetail, deviceStatuses } from "@s
 import { problem } from "@sealpost/protocol/problems.ts";
 import * as z from "zod/mini";
 
-import { type Device, devicePuts, readDevice } from "../registry/device.ts";
+import { type Device, devicePuts, readDevice, revocationPut } from "../registry/device.ts";
 import { deviceTarget, journalPut } from "../store/journal.ts";
 import { type IdentityRecord, identityRecordSchema, parseRecord } from "../store/records.ts";
 import { type Act, type Answer, type Decision, commit } from "./act.ts";
@@ -39,20 +39,30 @@ export async function revokeDevice(call: Call, ports: OperatorPorts): Promise<An
   const id = pathId(call, "deviceId");
   if ("problem" in id) return id;
   const act = { actor: call.actor, now: ports.now(), unique: ports.newId() };
-  return commit(ports.store, async () => {
+  const decide = async () => {
     const device = await readDevice(ports.store, id.value, ports.generation);
     return device ? decideRevocation(device, ports.generation, act) : unknownDevice;
-  });
+  };
+  const said = await commit(ports.store, decide);
+  return "problem" in said ? said : commit(ports.store, decide);
 }
 
 /**
- * Revocation is final. The journal keeps what a restore from before it needs to refuse the device again (delivery rule 12).
+ * The next step of a revocation; no puts: it is complete. Revocation is final, and the journal keeps what a restore from before it needs to
+ * refuse the device again (delivery rule 12).
+ *
+ * The first step says so in an item of its own, which no message writes. From then on every reader knows, and every writer writes it. The second
+ * writes it to the device, so that nothing that was read before can still take effect. However much the device says, the second step loses at
+ * most two races: one to a message read before the first step, and one to a message read after, which has then written `revoked` itself.
  */
 export function decideRevocation(device: Device, generation: number, { actor, now, unique }: Act): Decision {
   const { identity } = device;
   switch (device.status) {
     case "revoked":
-      return { reply: { device: deviceView({ ...identity, status: "revoked" }) }, puts: [] };
+      return {
+        reply: { device: deviceView({ ...identity, status: "revoked" }) },
+        puts: device.stored.window?.status === "revoked" ? [] : devicePuts(device, device, generation),
+      };
     case "deregistered":
       return {
         problem: problem("conflict", {
@@ -75,7 +85,7 @@ export function decideRevocation(device: Device, generation: number, { actor, no
       } as const;
       return {
         reply: { device: deviceView({ ...identity, status: "revoked" }) },
-        puts: [...devicePuts(device, { ...device, status: "revoked" }, generation), journalPut(entry, unique)],
+        puts: [revocationPut(identity.deviceId), journalPut(entry, unique)],
       };
     }
   }

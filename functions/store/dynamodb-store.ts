@@ -66,7 +66,7 @@ export function dynamodbStore(dynamodb: DynamoDBClient, tableNames: TableNames):
         return true;
       } catch (error) {
         if (isLostRace(error)) return false;
-        throw awsFault(error, "DynamoDB write");
+        throw writeFault(error);
       }
     },
 
@@ -75,7 +75,7 @@ export function dynamodbStore(dynamodb: DynamoDBClient, tableNames: TableNames):
         const page = await client.send(
           new QueryCommand({
             TableName: tableName(table),
-            ...(index ? { IndexName: index } : {}),
+            ...(index ? { IndexName: index } : { ConsistentRead: true }),
             KeyConditionExpression: "#partition = :value",
             ExpressionAttributeNames: { "#partition": attribute },
             ExpressionAttributeValues: { ":value": value },
@@ -116,13 +116,28 @@ function toConditionalPut({ table, item, when }: Put, tableName: string) {
   };
 }
 
+const lostRaces = new Set(["ConditionalCheckFailed", "TransactionConflict"]);
+const throttles = new Set(["ThrottlingError", "ProvisionedThroughputExceeded", "RequestLimitExceeded"]);
+
 /** A cancelled transaction is a lost race only if no reason says otherwise: a throttled one must not look like a conflict. */
 function isLostRace(error: unknown): boolean {
   const name = awsErrorName(error);
   if (name === "ConditionalCheckFailedException" || name === "TransactionConflictException") return true;
-  if (name !== "TransactionCanceledException" || !(error instanceof Error)) return false;
+  const codes = cancellationCodes(error);
+  return codes.length > 0 && codes.every((code) => lostRaces.has(code));
+}
+
+/** A cancelled transaction says in its reasons alone that it was throttled. */
+function writeFault(error: unknown): Fault {
+  const throttled = cancellationCodes(error).find((code) => throttles.has(code));
+  if (throttled === undefined) return awsFault(error, "DynamoDB write");
+  return new Fault("throttled", `DynamoDB write: ${throttled}`, { cause: error });
+}
+
+/** Why a transaction was cancelled, by item; an item that was in order has no code. Empty for any other error. */
+function cancellationCodes(error: unknown): string[] {
+  if (awsErrorName(error) !== "TransactionCanceledException" || !(error instanceof Error)) return [];
   const reasons =
     "CancellationReasons" in error && Array.isArray(error.CancellationReasons) ? error.CancellationReasons : [];
-  const codes = reasons.map((reason: { Code?: string }) => reason.Code).filter((code) => code && code !== "None");
-  return codes.length > 0 && codes.every((code) => code === "ConditionalCheckFailed" || code === "TransactionConflict");
+  return reasons.map((reason: { Code?: string }) => reason.Code ?? "None").filter((code) => code !== "None");
 }

@@ -48,5 +48,6 @@ export type Store = {
   read(keys: readonly Key[]): Promise<readonly (Item | undefined)[]>;
   /** All or nothing, in one call. `false`: a condition did not hold or another write was faster, and nothing was written. */
   write(puts: readonly Put[]): Promise<boolean>;
+  /** Strongly consistent without an index: what a device's journal says decides. */
   list(request: ListRequest): Promise<Page>;
 };

@@ -32,9 +32,9 @@ export const credentialRecordSchema = z.object({
 });
 export type CredentialRecord = z.infer<typeof credentialRecordSchema>;
 
-const deviceKeys = z.object({ signingKey: ecPublicJwkSchema, encryptionKey: ecPublicJwkSchema });
+export const deviceKeysSchema = z.object({ signingKey: ecPublicJwkSchema, encryptionKey: ecPublicJwkSchema });
 /** A device's two public keys. */
-export type DeviceKeys = z.infer<typeof deviceKeys>;
+export type DeviceKeys = z.infer<typeof deviceKeysSchema>;
 
 export const identityRecordSchema = z.object({
   deviceId: z.uuid(),
@@ -46,11 +46,11 @@ export const identityRecordSchema = z.object({
   serialNumber: z.string(),
   credentialId: z.uuid(),
   created: seconds,
-  keys: deviceKeys,
+  keys: deviceKeysSchema,
   /** Base64 DER of the certificate over `keys`. */
   certificate: z.string(),
   /** The keys before the last renewal, until a message arrives under the new ones. */
-  previousKeys: z.optional(deviceKeys),
+  previousKeys: z.optional(deviceKeysSchema),
   /** seq of the last applied renewal. */
   renewalSeq: z.int(),
   registration: z.optional(
@@ -80,6 +80,8 @@ export const windowRecordSchema = z.object({
   deviceId: z.uuid(),
   item: z.literal("window"),
   revision,
+  /** Revision of the identity item that belongs to this state. */
+  identityRevision: revision,
   status: z.enum(deviceStatuses),
   /** Key generation under which this item may be written; a restore raises it (delivery rule 14). */
   generation: z.int(),
@@ -93,6 +95,9 @@ export const windowRecordSchema = z.object({
   lastSeen: z.optional(seconds),
 });
 export type WindowRecord = z.infer<typeof windowRecordSchema>;
+
+/** That it is there says all: the device is revoked. */
+export type RevocationRecord = { readonly deviceId: string; readonly item: "revocation" };
 
 export const releaseRecordSchema = z.object({
   /** `<model>#<hardware>`. */
@@ -141,6 +146,7 @@ export type KeySetRecord = z.infer<typeof keySetRecordSchema>;
 const journalActions = [
   "trust.published",
   "credential.created",
+  "credential.spent",
   "credential.revoked",
   "device.certified",
   "device.registered",

@@ -15,7 +15,7 @@ const functionPermissions = {
     "BootstrapApi/Function/Logs": log,
     "Registry/Credentials": table("GetItem", "PutItem"),
     "Registry/Devices": table("BatchGetItem", "PutItem"),
-    "Registry/Journal": table("PutItem"),
+    "Registry/Journal": table("PutItem", "Query"),
     "Trust/Trust": table("BatchGetItem"),
     "Keys/FirstTokenKey": sign,
     "Keys/IssuingCaKey": sign,

@@ -18,9 +18,9 @@ export const present = 1_800_000_000;
 export type Answer = { readonly status: number; readonly type: unknown; readonly body: Record<string, unknown> };
 
 /** The operator function over the memory store, called as API Gateway calls it. */
-export function startOperator(store: Store = memoryStore()) {
+export function startOperator(store: Store = memoryStore(), generation = 1) {
   let now = present;
-  const ports: OperatorPorts = { serviceId, generation: 1, store, now: () => now, newId: () => randomUUID() };
+  const ports: OperatorPorts = { serviceId, generation, store, now: () => now, newId: () => randomUUID() };
   const handler = makeHandler(ports);
   const send = async (event: object): Promise<Answer> => {
     const { statusCode, headers, body } = await handler(event);

@@ -25,7 +25,8 @@ function native(text: string): { readonly value: unknown } | undefined {
   }
 }
 
-const values = fc.jsonValue({ maxDepth: 8, stringUnit: "binary" });
+const isPlain = (value: unknown) => !JSON.stringify(value).includes('"__proto__":');
+const values = fc.jsonValue({ maxDepth: 8, stringUnit: "binary" }).filter(isPlain);
 const spaces = fc.string({ unit: fc.constantFrom(" ", "\n", "\t", "\r"), maxLength: 8 });
 
 describe("strict JSON", () => {
@@ -92,6 +93,22 @@ describe("strict JSON", () => {
         },
       ),
     );
+  });
+
+  test.each([
+    '{"__proto__":{}}',
+    '{"\\u005f_proto__":1}',
+    '{"__proto\\u005F_":null}',
+    '{"body":{"model":"m","__proto__":{"model":"n"}}}',
+    '[{"__proto__":[]}]',
+  ])("fails/a member that copies of an object lose: %s", (text) => {
+    expect(native(text)).toBeDefined();
+    expect(tryTo(() => parseJson(utf8.encode(text), "test"))).toBeUndefined();
+  });
+
+  test("ok/the same name as a value, and names near it", () => {
+    const text = '{"proto":"__proto__","__proto":1,"constructor":2,"toString":3}';
+    expect(parseJson(utf8.encode(text), "test")).toEqual(JSON.parse(text));
   });
 
   test("fails/any bytes that are not UTF-8", () => {

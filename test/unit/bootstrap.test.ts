@@ -5,6 +5,7 @@ import { beforeEach, describe, expect, test, vi } from "vitest";
 import { certificateAnswerSchema, tokenAnswerSchema } from "@sealpost/protocol/bootstrap.ts";
 import { certificateKey } from "@sealpost/protocol/certificate.ts";
 import { signJws, tokenTypes } from "@sealpost/protocol/jws.ts";
+import { limits } from "@sealpost/protocol/limits.ts";
 import { followTrust } from "@sealpost/protocol/trust.ts";
 
 import { certificateRequest } from "../../device/identity/certificate-request.ts";
@@ -125,7 +126,7 @@ describe("certificate exchange", () => {
     // The registry's record is replaced by that of a device whose keys the test holds.
     const stored = await readDevice(service.store, speaker.deviceId, 1);
     expect(stored).toBeDefined();
-    const item = { ...stored?.identity, keys: speaker.keys, revision: 9 };
+    const item = { ...stored?.identity, keys: speaker.keys };
     await service.store.write([{ table: "devices", item, when: { revision: stored?.identity.revision ?? -1 } }]);
     await speaker.exchange(await speaker.claimsOf("register", registration, { seq: 1 }));
     expect(await askToken()).toMatchObject({ status: 401, body: { error: "invalid_client" } });
@@ -177,23 +178,29 @@ describe("certificate exchange", () => {
 
   const forged: [string, object, boolean][] = [
     ["expired", { exp: present }, true],
+    ["of a future beyond what clocks may be off", { iat: present + limits.clockSkewSeconds + 1 }, true],
     ["of another audience", { aud: serviceId }, true],
     ["of another issuer", { iss: "another" }, true],
     ["of another key", {}, false],
   ];
+  const tokenClaims = () => ({
+    iss: serviceId,
+    aud: `${serviceId}/certificate`,
+    sub: credentialId,
+    client_id: credentialId,
+    iat: present - 10,
+    exp: present + 100,
+    jti: randomUUID(),
+  });
   test.each(forged)("fails/first token %s", async (_, claims, ours) => {
     const signer = ours ? service.firstTokenKey : await signingKey();
-    const full = {
-      iss: serviceId,
-      aud: `${serviceId}/certificate`,
-      sub: credentialId,
-      client_id: credentialId,
-      iat: present - 10,
-      exp: present + 10,
-      jti: randomUUID(),
-      ...claims,
-    };
-    const token = await signJws(tokenTypes.firstToken, full, signer);
+    const token = await signJws(tokenTypes.firstToken, { ...tokenClaims(), ...claims }, signer);
     expect(await askCertificate(await newKeys(), token)).toMatchObject({ status: 401, body: { code: "unauthorized" } });
+  });
+
+  test("ok/first token of an instance whose clock is ahead", async () => {
+    const claims = { ...tokenClaims(), iat: present + limits.clockSkewSeconds };
+    const token = await signJws(tokenTypes.firstToken, claims, service.firstTokenKey);
+    expect(await askCertificate(await newKeys(), token)).toMatchObject({ status: 200 });
   });
 });

@@ -74,6 +74,19 @@ describe("order of checks: whichever comes first decides", () => {
     expect((await device.exchange(register(W + 9, { ack: 0 }))).status).toBe("revoked");
   });
 
+  const ends: [string, () => Promise<unknown>][] = [
+    ["revoked", () => revoke(service, device.deviceId)],
+    ["gone", () => device.exchange(device.claims("deregister", {}, { seq: 1 }))],
+  ];
+  test.each(ends)("fails/%s, told beyond ack + W without moving the window", async (status, end) => {
+    await end();
+    const before = await highest();
+    expect((await device.exchange(register(2 ** 53 - 1, { ack: 0 }))).status).toBe(status);
+    expect(await highest()).toBe(before);
+    expect((await device.exchange(register(before + 1))).status).toBe(status);
+    expect(await highest()).toBe(before + 1);
+  });
+
   test("fails/status before time", async () => {
     await revoke(service, device.deviceId);
     expect((await device.exchange(register(1, expired))).status).toBe("revoked");
@@ -240,7 +253,10 @@ describe("what may be retried is never stored", () => {
   test.each(retryable)("fails/%s, and the same message is executed later", async (status, more) => {
     const sent = register(1, more);
     expect(await device.exchange(sent)).toMatchObject({ status, body: { retry: true } });
-    expect(await stored(service, device.deviceId)).toMatchObject({ windowRevision: 0, window: { high: 0, ack: 0 } });
+    expect(await stored(service, device.deviceId)).toMatchObject({
+      stored: { window: { revision: 0 } },
+      window: { high: 0, ack: 0 },
+    });
     const again = { ...sent, iat: present, exp: present + 10, ack: Number(sent["seq"]) - 1 };
     expect((await device.exchange(again)).status).toBe("ok");
   });
@@ -273,7 +289,7 @@ describe("a write whose answer was lost", () => {
     });
     const claims = register(1);
     expect((await device.exchange(claims, { ports })).status).toBe("ok");
-    expect(await stored(service, device.deviceId)).toMatchObject({ windowRevision: 1 });
+    expect(await stored(service, device.deviceId)).toMatchObject({ stored: { window: { revision: 1 } } });
     expect((await actionsOf(service, device.deviceId)).filter((action) => action === "device.registered")).toHaveLength(
       1,
     );
@@ -293,7 +309,7 @@ describe("a write whose answer was lost", () => {
     const sent = register(1);
     expect(await device.answer(sent, { ports })).toMatchObject({ kind: "problem", body: { code: "unavailable" } });
     expect((await device.exchange(sent)).status).toBe("ok");
-    expect(await stored(service, device.deviceId)).toMatchObject({ windowRevision: 1 });
+    expect(await stored(service, device.deviceId)).toMatchObject({ stored: { window: { revision: 1 } } });
   });
 });
 
@@ -303,18 +319,23 @@ describe("names that JavaScript knows", () => {
     expect(["malformed", "unsupported-operation"]).toContain(status);
   });
 
-  test("fails/members of a body do not come from its prototype", async () => {
-    const { model, ...rest } = registration;
+  const { model, ...rest } = registration;
+  const bodies: [string, object][] = [
+    ["in place of one that is missing", rest],
+    ["beside all of them", registration],
+  ];
+  test.each(bodies)("fails/a member __proto__ of a body, %s", async (_, body) => {
     const claims = JSON.stringify(register(1, { body: {} })).replace(
       '"body":{}',
-      `"body":{"__proto__":{"model":${JSON.stringify(model)}},${JSON.stringify(rest).slice(1)}`,
+      `"body":{"__proto__":{"model":${JSON.stringify(model)}},${JSON.stringify(body).slice(1)}`,
     );
     const { encodeBase64url } = await import("@sealpost/protocol/strict.ts");
     const header = { alg: "ES256", kid: device.keys.signing.kid, typ: "sealpost-request+jwt" };
     const input = `${encodeBase64url(JSON.stringify(header))}.${encodeBase64url(claims)}`;
     const jws = `${input}.${encodeBase64url(await device.keys.signing.sign(new TextEncoder().encode(input)))}`;
     const answered = await answerMessage(service.messages, await encrypt(service, jws), present);
-    expect(answered.log["outcome"]).toBe("malformed");
+    expect(answered).toMatchObject({ kind: "problem", body: { code: "not-accepted" }, log: { reason: "json" } });
+    expect(await highest()).toBe(0);
     expect(({} as Record<string, unknown>)["model"]).toBeUndefined();
   });
 });

@@ -8,6 +8,7 @@ import { answerMessage } from "../../functions/messages/answer.ts";
 import { readDevice } from "../../functions/registry/device.ts";
 import { type RawDevice, rawDevice, registration } from "../support/raw-device.ts";
 import { type TestService, present, startService } from "../support/service.ts";
+import { itemsOf, journalOf } from "./speaker.ts";
 
 let service: TestService;
 let device: RawDevice;
@@ -28,6 +29,36 @@ describe("registration", () => {
       expect(await status()).toBe("registered");
     });
   }
+});
+
+describe("registration again", () => {
+  const entries = async () =>
+    (await journalOf(service, device.deviceId)).filter(({ action }) => action === "device.registered").length;
+  const register = async (seq: number, more: Partial<typeof registration> = {}) => {
+    const claims = await device.claimsOf("register", { ...registration, ...more }, { seq, ack: seq - 1 });
+    return device.exchange(claims, present + seq);
+  };
+
+  test("ok/with nothing new is answered alike, and changes the window alone", async () => {
+    const first = await register(1);
+    const [identity] = await itemsOf(service, device.deviceId);
+    for (let seq = 2; seq < 6; seq += 1) expect((await register(seq)).body).toEqual(first.body);
+    expect(await itemsOf(service, device.deviceId)).toMatchObject([identity, { high: 5 }]);
+    expect(await entries()).toBe(1);
+  });
+
+  test.each([
+    { model: "meter-2" },
+    { hardware: "r2" },
+    { firmware: { version: "1.0.1", counter: 1 } },
+    { firmware: { version: "1.0.0", counter: 2 } },
+    { capabilities: ["valve"] as never[] },
+  ])("ok/with %j is stored and recorded", async (more) => {
+    await register(1);
+    await register(2, more);
+    expect((await readDevice(service.store, device.deviceId, 1))?.identity.registration).toMatchObject(more);
+    expect(await entries()).toBe(2);
+  });
 });
 
 describe("exactly once", () => {
@@ -55,7 +86,7 @@ describe("exactly once", () => {
       expect((await device.open(answer.token, claims, jws)).status).toBe("ok");
     }
     const stored = await readDevice(service.store, device.deviceId, 1);
-    expect(stored?.windowRevision).toBe(1);
+    expect(stored?.stored.window?.revision).toBe(1);
   });
 
   test("ok/renewed times under the same seq are the same message", async () => {

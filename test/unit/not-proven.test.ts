@@ -188,8 +188,8 @@ describe("a service that is not well", () => {
     });
   });
 
-  test("fails/an item of another key generation is neither read nor written", async () => {
-    const ports = { ...service.messages, generation: 2 };
+  test("fails/an item of a later key generation is neither read nor written", async () => {
+    const ports = { ...service.messages, generation: 0 };
     expect(await device.answer(register(), { ports })).toMatchObject({
       kind: "problem",
       body: { code: "unavailable" },

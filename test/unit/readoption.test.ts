@@ -1,11 +1,10 @@
 import { beforeEach, describe, expect, test } from "vitest";
 
 import { answerMessage } from "../../functions/messages/answer.ts";
-import { readDevice } from "../../functions/registry/device.ts";
 import { memoryStore } from "../../functions/store/memory-store.ts";
 import { rawDevice, registration } from "../support/raw-device.ts";
 import { type TestService, present, startService } from "../support/service.ts";
-import { type Speaker, actionsOf, journalOf, newKeys, revoke, speaker, stored } from "./speaker.ts";
+import { type Speaker, actionsOf, itemsOf, journalOf, newKeys, revoke, speaker, stored } from "./speaker.ts";
 
 let service: TestService;
 let first: Speaker;
@@ -48,7 +47,7 @@ describe("re-adoption", () => {
     const { token } = await first.seal(register(first, 40));
     const answers = await Promise.all(Array.from({ length: 50 }, () => answerMessage(there.messages, token, present)));
     expect(new Set(answers.map(({ kind }) => kind))).toEqual(new Set(["sealed"]));
-    expect((await stored(there, first.deviceId)).windowRevision).toBe(0);
+    expect(await stored(there, first.deviceId)).toMatchObject({ stored: { window: { revision: 0 } } });
     expect((await actionsOf(there, first.deviceId)).filter((action) => action === "device.readopted")).toHaveLength(1);
   });
 
@@ -65,18 +64,21 @@ describe("re-adoption", () => {
     const there = await restored();
     const stranger = await speaker(there, first.deviceId, await newKeys());
     expect((await stranger.answer(register(stranger, 1))).kind).toBe("problem");
-    expect(await readDevice(there.store, first.deviceId, 1)).toBeUndefined();
+    expect(await itemsOf(there, first.deviceId)).toEqual([]);
   });
 
   const endings: [string, () => Promise<unknown>][] = [
     ["revoked", () => revoke(service, first.deviceId)],
     ["gone", () => first.exchange(first.claims("deregister", {}, { seq: 1 }))],
   ];
-  test.each(endings)("fails/a device that the journal says is %s", async (_, end) => {
+  test.each(endings)("fails/a device that the journal says is %s", async (status, end) => {
     await end();
     const there = await restored();
-    expect((await first.answer(register(first, 50), { ports: there.messages })).kind).toBe("problem");
-    expect(await readDevice(there.store, first.deviceId, 1)).toBeUndefined();
+    expect((await first.exchange(register(first, 50), { ports: there.messages })).status).toBe(status);
+    expect(await itemsOf(there, first.deviceId)).toMatchObject([
+      { status: status === "gone" ? "deregistered" : status },
+      { high: 50 },
+    ]);
   });
 
   test("fails/a revoked device that wrote more entries than one page holds", async () => {
@@ -91,14 +93,14 @@ describe("re-adoption", () => {
           action: "device.registered",
           actor: `device#${identity.deviceId}`,
           time: present + n,
-          detail: {},
+          detail: registration,
         },
         when: "absent",
       })),
     );
     await revoke(service, first.deviceId, present + 5_000);
     const there = await speakerlessRestore();
-    expect((await first.answer(register(first, 50), { ports: there.messages })).kind).toBe("problem");
+    expect((await first.exchange(register(first, 50), { ports: there.messages })).status).toBe("revoked");
   });
 
   /** Carries over every page. */

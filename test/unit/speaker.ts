@@ -12,6 +12,7 @@ import { type Answered, answerMessage } from "../../functions/messages/answer.ts
 import type { MessagePorts } from "../../functions/messages/ports.ts";
 import { readDevice } from "../../functions/registry/device.ts";
 import { decideRevocation } from "../../functions/operator/devices.ts";
+import type { Item } from "../../functions/store/port.ts";
 import { type AgreementKey, type SigningKey, agreementKey, signingKey } from "../support/keys.ts";
 import { type TestService, present, serviceId } from "../support/service.ts";
 
@@ -94,8 +95,8 @@ export async function encrypt(service: TestService, plaintext: string | Uint8Arr
     .encrypt(await importPublicKey(jwk, alg));
 }
 
-export async function stored(service: TestService, deviceId: string) {
-  const device = await readDevice(service.store, deviceId, 1);
+export async function stored({ store, messages }: TestService, deviceId: string) {
+  const device = await readDevice(store, deviceId, messages.generation);
   if (!device) throw new Error("no such device");
   return device;
 }
@@ -103,8 +104,19 @@ export async function stored(service: TestService, deviceId: string) {
 /** Revokes as the operator API does. */
 export async function revoke(service: TestService, deviceId: string, now: number = present): Promise<void> {
   const act = { actor: "arn:aws:iam::123456789012:user/operator", now, unique: randomUUID() };
-  const decision = decideRevocation(await stored(service, deviceId), 1, act);
-  if (!("puts" in decision) || !(await service.store.write(decision.puts))) throw new Error("not revoked");
+  const { generation } = service.messages;
+  for (let step = 0; step < 2; step += 1) {
+    const decision = decideRevocation(await stored(service, deviceId), generation, act);
+    if (!("puts" in decision) || !(await service.store.write(decision.puts))) throw new Error("not revoked");
+  }
+}
+
+/** The device's items as they lie in the table, whatever the journal says. */
+export async function itemsOf({ store }: Pick<TestService, "store">, deviceId: string): Promise<Item[]> {
+  const keys = ["identity", "window", "revocation"].map(
+    (item) => ({ table: "devices", key: { deviceId, item } }) as const,
+  );
+  return (await store.read(keys)).filter((item) => item !== undefined);
 }
 
 /** What the journal says of a device, in the order of the store. */

@@ -1,0 +1,108 @@
+import { existsSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+
+import { describe, expect, test } from "vitest";
+
+import { firmwareStates } from "@sealpost/protocol/exchanges/firmware.ts";
+import { tokenTypes } from "@sealpost/protocol/jws.ts";
+import { limits } from "@sealpost/protocol/limits.ts";
+import { problems } from "@sealpost/protocol/problems.ts";
+import { refusalCodes, refusals } from "@sealpost/protocol/refusals.ts";
+
+import { exchanges } from "../../functions/exchanges/exchanges.ts";
+import { journalRecordSchema } from "../../functions/store/records.ts";
+
+/** A stranger has the documents alone, so what they say of the tables in the code is held to the code. */
+
+const root = join(import.meta.dirname, "..", "..");
+const read = (file: string) => readFileSync(join(root, file), "utf8");
+const protocol = read("docs/protocol.md");
+const storage = read("docs/storage.md");
+const threats = read("docs/threat-model.md");
+const rowOf = (text: string, name: string) => text.split("\n").filter((line) => line.startsWith(`| \`${name}\``));
+
+type Numbers = { readonly [name: string]: number | Numbers };
+const named = (numbers: Numbers, prefix = ""): [string, number][] =>
+  Object.entries(numbers).flatMap(([name, value]) =>
+    typeof value === "number" ? [[`${prefix}${name}`, value]] : named(value, `${prefix}${name}.`),
+  );
+
+describe("docs/protocol.md", () => {
+  test.each(named(limits))("names the limit %s", (_, value) => {
+    expect(protocol).toContain(value.toLocaleString("en-US"));
+  });
+
+  test.each(refusalCodes)("says of the refusal %s whether it is final", (code) => {
+    const final = rowOf(protocol, code).map((row) => row.split("|")[2]?.trim());
+    expect(final).toContain(refusals[code].final ? "yes" : "no");
+  });
+
+  test.each(Object.entries(problems))("lists the problem %s with its status", (code, { status }) => {
+    const rows = protocol.split("\n").filter((line) => line.includes(`\`${code}\``));
+    expect(rows.join("\n")).toContain(String(status));
+  });
+
+  test.each([...Object.values(tokenTypes), ...exchanges.keys(), ...firmwareStates])("names %s", (name) => {
+    expect(protocol).toContain(`\`${name}\``);
+  });
+});
+
+test.each(journalRecordSchema.shape.action.options)("docs/storage.md says what the journal holds of %s", (action) => {
+  expect(storage).toContain(`\`${action}\``);
+});
+
+describe("docs/threat-model.md", () => {
+  const rows = threats.split("\n").filter((line) => line.startsWith("|"));
+
+  test("names files that exist", () => {
+    const files = rows.flatMap((row) => [
+      ...row.matchAll(/`((?:device|protocol|functions|infra|operator|local)\/[\w./-]+\.ts)`/g),
+    ]);
+    const paths = files.map(([, file = ""]) => file).filter((file) => !file.endsWith(".test.ts"));
+    expect(paths.filter((file) => !existsSync(join(root, file)))).toEqual([]);
+  });
+
+  test("names tests that exist", () => {
+    const missing = rows.flatMap((row) => {
+      const files = [
+        ...row.matchAll(/`((?:unit|device|operator|infra|e2e|local|property|vectors)\/[\w-]+\.test\.ts)`/g),
+      ];
+      if (files.length === 0) return [];
+      const text = files
+        .map(([, file = ""]) => (existsSync(join(root, "test", file)) ? read(`test/${file}`) : ""))
+        .join();
+      return [...row.matchAll(/"((?:ok|fails)\/[^"]+)"/g)]
+        .map(([, name = ""]) => name)
+        .filter((name) => !text.includes(name));
+    });
+    expect(missing).toEqual([]);
+  });
+});
+
+const documents = [
+  "README.md",
+  "CONTRIBUTING.md",
+  "SECURITY.md",
+  "docs/protocol.md",
+  "docs/storage.md",
+  "docs/threat-model.md",
+];
+const anchorOf = (heading: string) =>
+  heading
+    .toLowerCase()
+    .replace(/[^\w\s-]/g, "")
+    .trim()
+    .replace(/\s/g, "-");
+
+test.each(documents)("links in %s lead somewhere", (file) => {
+  const links = [...read(file).matchAll(/\]\(([^)]+)\)/g)].map(([, link = ""]) => link);
+  const broken = links.filter((link) => {
+    if (/^https?:/.test(link)) return false;
+    const [path = "", anchor] = link.split("#");
+    const target = path === "" ? file : join(dirname(file), path);
+    if (!existsSync(join(root, target))) return true;
+    const headings = [...(anchor === undefined ? "" : read(target)).matchAll(/^#+ (.*)$/gm)];
+    return anchor !== undefined && !headings.some(([, heading = ""]) => anchorOf(heading) === anchor);
+  });
+  expect(broken).toEqual([]);
+});
