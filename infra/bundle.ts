@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { rm } from "node:fs/promises";
-import { join, resolve } from "node:path";
+import { resolve } from "node:path";
 
 import { build } from "esbuild";
 import type { BuildOptions } from "esbuild";
@@ -12,7 +12,8 @@ import type { FunctionCode, FunctionName } from "./function-code.ts";
 const requireBanner = 'import{createRequire}from"node:module";const require=createRequire(import.meta.url);';
 
 /**
- * Bundles each entry with everything it imports, the AWS SDK too, into `<outDirectory>/<name>/index.mjs`.
+ * Bundles each entry with everything it imports, the AWS SDK too, into `<outDirectory>/<name>/index.mjs` and the chunks that it
+ * imports on demand.
  *
  * @param entries paths of TypeScript files, relative to the working directory
  * @returns the directories, absolute, for `Code.fromAsset`
@@ -41,9 +42,13 @@ export async function bundleFunctions(
 async function bundleFunction(entry: string, directory: string): Promise<string> {
   await rm(directory, { recursive: true, force: true }); // the asset is the whole directory
   const options = {
-    entryPoints: [entry],
-    outfile: join(directory, "index.mjs"),
+    entryPoints: { index: entry },
+    outdir: directory,
+    outExtension: { ".js": ".mjs" },
     bundle: true,
+    // What is imported on demand (the SDK's other ways to credentials, certificates) is not parsed at a cold start.
+    splitting: true,
+    chunkNames: "[name]-[hash]",
     platform: "node",
     target: "node24",
     format: "esm",

@@ -1,4 +1,3 @@
-import { issueDeviceCertificate, openCertificateRequest } from "@sealpost/protocol/certificate.ts";
 import { type RenewalReply, renewalBodySchema } from "@sealpost/protocol/exchanges/renewal.ts";
 import { type EcPublicJwk, thumbprint } from "@sealpost/protocol/keys.ts";
 import type { Refusal } from "@sealpost/protocol/refusals.ts";
@@ -31,6 +30,7 @@ export const renewal = exchange({
     if (novelty === "present") return { facts: undefined };
     if (novelty === "reused") return { refusal: { code: "invalid-proof", field: "body" } };
     if (seq <= renewalSeq) return { refusal: { code: "superseded" } };
+    const { issueDeviceCertificate } = await certificates();
     const certificate = await issueDeviceCertificate({
       serviceId,
       deviceId,
@@ -56,8 +56,12 @@ export const renewal = exchange({
     resultSchema.parse(result).renewalSeq === renewalSeq ? ({ certificate } satisfies RenewalReply) : {},
 });
 
+/** X.509 is a fifth of the function and a renewal is rare: no other message waits for it at a cold start. */
+const certificates = () => import("@sealpost/protocol/certificate.ts");
+
 async function proveKeys(csr: string, encryptionKey: EcPublicJwk, deviceId: string): Promise<Proven> {
   try {
+    const { openCertificateRequest } = await certificates();
     const signingKey = await openCertificateRequest(csr, { encryptionKey, id: deviceId });
     return { keys: { signingKey, encryptionKey } };
   } catch (error) {
