@@ -101,12 +101,12 @@ export const deviceErrors = {
   "credential-refused": {
     exit: 7,
     what: "The service refused the credential: unknown, used, expired or revoked",
-    next: "ask the operator for a new one (`sealpost credential create`, or `credential reissue` for this device)",
+    next: "ask the operator for a new credential (`sealpost credential create`) and bootstrap with an empty --home",
   },
   "certificate-conflict": {
     exit: 7,
     what: "The credential was already used with other keys than this device's",
-    next: "if the keys of this device were lost, the operator's answer is `sealpost credential reissue`; if not, someone else used the credential: revoke it",
+    next: "ask the operator to revoke the device that used it (`sealpost device revoke`) and for a new credential (`sealpost credential create`), and bootstrap with an empty --home",
   },
   // 8: an authentic no
   refused: {
@@ -165,16 +165,28 @@ export const deviceErrors = {
   "home-broken": {
     exit: 11,
     what: "The stored state of this device is damaged",
-    next: "restore it from a backup (never the keys), or bootstrap a new home with `sealpost credential reissue`",
+    next: "restore it from a backup (never the keys); or ask the operator to revoke this device (`sealpost device revoke`) and for a new credential (`sealpost credential create`), and bootstrap with an empty --home",
   },
   "keys-missing": {
     exit: 11,
     what: "The private keys of this device are gone or damaged",
-    next: "ask the operator for `sealpost credential reissue` and bootstrap an empty home",
+    next: "ask the operator to revoke this device (`sealpost device revoke`) and for a new credential (`sealpost credential create`), and bootstrap with an empty --home",
   },
 } as const satisfies Record<string, { exit: number; what: string; next: string }>;
 
 export type DeviceErrorCode = keyof typeof deviceErrors;
+
+/** Where what came back says more than the code does: the advice that takes the place of the code's own. */
+export const adviceFor = {
+  "other-service-answers":
+    "check the address (--via); a home of a stack that is gone is of no use: get a new credential and use an empty --home",
+  "nobody-on-this-machine":
+    "is the local stack up (`npm run up`)? Its ports change each time, and neither a device nor a credential package of a stack that is gone can go on: get a new credential and use an empty --home",
+} as const;
+type Circumstance = keyof typeof adviceFor;
+
+/** Why a try came to nothing. */
+export type Setback = { readonly why: string; readonly circumstance?: Circumstance | undefined };
 
 /** The one exception of the SDK. `message` says what happened and why; `next` says what to do. Never holds a secret or a token. */
 export class DeviceError extends Error {
@@ -182,14 +194,20 @@ export class DeviceError extends Error {
   readonly why: string;
   readonly next: string;
   readonly exitCode: number;
+  readonly circumstance: Circumstance | undefined;
 
-  constructor(code: DeviceErrorCode, why: string, options?: ErrorOptions) {
+  constructor(
+    code: DeviceErrorCode,
+    why: string,
+    options?: ErrorOptions & { readonly circumstance?: Circumstance | undefined },
+  ) {
     const { what, next, exit } = deviceErrors[code];
     super(why ? `${what}: ${why}` : what, options);
     this.name = "DeviceError";
     this.code = code;
     this.why = why;
-    this.next = next;
+    this.circumstance = options?.circumstance;
+    this.next = this.circumstance ? adviceFor[this.circumstance] : next;
     this.exitCode = exit;
   }
 }

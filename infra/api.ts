@@ -6,6 +6,8 @@ import type { Function as LambdaFunction } from "aws-cdk-lib/aws-lambda";
 import { LogGroup } from "aws-cdk-lib/aws-logs";
 import { Construct } from "constructs";
 
+import type { Throttle } from "./stage.ts";
+
 export interface ApiProps {
   readonly logRetentionDays: number;
   /** Whether the access log outlives the stack. */
@@ -14,8 +16,8 @@ export interface ApiProps {
 
 export interface RouteOptions {
   readonly authorizer?: IHttpRouteAuthorizer;
-  /** Requests a second and burst of this route alone, above which API Gateway answers 429 itself. */
-  readonly throttle?: { readonly rate: number; readonly burst: number };
+  /** For each of the routes by itself. */
+  readonly throttle?: Throttle;
 }
 
 /** What is written of a request: the route, not the path (it holds device ids), and neither query nor body. */

@@ -1,13 +1,13 @@
-import { Duration } from "aws-cdk-lib";
 import { HttpMethod } from "aws-cdk-lib/aws-apigatewayv2";
 import { Construct } from "constructs";
 
 import type { BootstrapEnvironment } from "../functions/bootstrap/environment.ts";
 import type { Api } from "./api.ts";
-import { CapabilityFunction } from "./function.ts";
+import { answerWithin, CapabilityFunction } from "./function.ts";
 import type { FunctionSettings } from "./function.ts";
 import type { Keys } from "./keys.ts";
 import type { Registry } from "./registry.ts";
+import type { Throttle } from "./stage.ts";
 import type { Trust } from "./trust.ts";
 
 export interface BootstrapApiProps {
@@ -19,8 +19,8 @@ export interface BootstrapApiProps {
   readonly trust: Trust;
   readonly code: string;
   readonly settings: FunctionSettings;
-  /** Requests a second and burst, for each of the two routes. */
-  readonly throttle: { readonly rate: number; readonly burst: number };
+  /** For each of the two routes. */
+  readonly throttle: Throttle;
 }
 
 /** The one TLS connection of a device's life: a credential for a first token, that token for a certificate. */
@@ -34,7 +34,7 @@ export class BootstrapApi extends Construct {
       description: "Sealpost bootstrap: first tokens and certificates",
       code: props.code,
       memorySize: 1024,
-      timeout: Duration.seconds(10),
+      timeout: answerWithin,
       settings: props.settings,
       environment: {
         SERVICE_ID: props.serviceId,

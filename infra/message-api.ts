@@ -1,13 +1,13 @@
-import { Duration } from "aws-cdk-lib";
 import { HttpMethod } from "aws-cdk-lib/aws-apigatewayv2";
 import { Construct } from "constructs";
 
 import type { MessagesEnvironment } from "../functions/messages/environment.ts";
 import type { Api } from "./api.ts";
-import { CapabilityFunction } from "./function.ts";
+import { answerWithin, CapabilityFunction } from "./function.ts";
 import type { FunctionSettings } from "./function.ts";
 import type { Keys } from "./keys.ts";
 import type { Registry } from "./registry.ts";
+import type { Throttle } from "./stage.ts";
 import type { Trust } from "./trust.ts";
 
 export interface MessageApiProps {
@@ -19,6 +19,7 @@ export interface MessageApiProps {
   readonly trust: Trust;
   readonly code: string;
   readonly settings: FunctionSettings;
+  readonly throttle: Throttle;
 }
 
 /** Sealed messages, in both directions, for the rest of a device's life. */
@@ -32,7 +33,7 @@ export class MessageApi extends Construct {
       description: "Sealpost messages: opens requests, commits exchanges, seals replies",
       code: props.code,
       memorySize: 1024,
-      timeout: Duration.seconds(10),
+      timeout: answerWithin,
       settings: props.settings,
       environment: {
         SERVICE_ID: props.serviceId,
@@ -55,6 +56,8 @@ export class MessageApi extends Construct {
       key.grant(this.function, "kms:GetPublicKey", "kms:Sign");
     }
     keys.grantUnwrap(this.function);
-    props.api.addRoutes(this.function.handler, [{ method: HttpMethod.POST, path: "/messages" }]);
+    props.api.addRoutes(this.function.handler, [{ method: HttpMethod.POST, path: "/messages" }], {
+      throttle: props.throttle,
+    });
   }
 }

@@ -77,6 +77,7 @@ export class Sealpost extends Construct {
       trust,
       settings,
       code: code.messages,
+      throttle: props.messageThrottle,
     });
     this.keySet = new KeySet(this, "KeySet", {
       serviceId,

@@ -1,5 +1,11 @@
 import { RetentionDays } from "aws-cdk-lib/aws-logs";
 
+/** Requests a second and burst of one route, above which API Gateway answers 429 itself. */
+export interface Throttle {
+  readonly rate: number;
+  readonly burst: number;
+}
+
 /** What a deployment is configured with; the members of `context.stages.<name>` in cdk.json. */
 export interface StageMembers {
   /** Names this service in every token (`aud`, `iss`) for the life of its devices. */
@@ -11,7 +17,9 @@ export interface StageMembers {
   /** Days after which a replaced or deleted firmware object is gone for good. */
   readonly firmwareNoncurrentDays: number;
   /** Requests per second and burst, each for the two bootstrap routes. */
-  readonly bootstrapThrottle: { readonly rate: number; readonly burst: number };
+  readonly bootstrapThrottle: Throttle;
+  /** The same for `POST /messages`. */
+  readonly messageThrottle: Throttle;
 }
 
 /** `emulator` is there in stage `local` alone, and is all that makes it differ from production. */
@@ -45,6 +53,11 @@ const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 const retentionPeriods = Object.values(RetentionDays).filter((value) => typeof value === "number" && value < 9999);
 
+const throttle = {
+  holds: (value) => isRecord(value) && Object.keys(value).length === 2 && isCount(value.rate) && isCount(value.burst),
+  expected: '{ "rate": requests a second, "burst": requests }, whole numbers from 1',
+} as const satisfies Omit<Rule, "why">;
+
 const rules = {
   serviceId: {
     holds: (value) => typeof value === "string" && /^[A-Za-z0-9][A-Za-z0-9.:_-]{2,47}$/.test(value),
@@ -67,9 +80,12 @@ const rules = {
     why: "replaced firmware objects are kept that long",
   },
   bootstrapThrottle: {
-    holds: (value) => isRecord(value) && Object.keys(value).length === 2 && isCount(value.rate) && isCount(value.burst),
-    expected: '{ "rate": requests a second, "burst": requests }, whole numbers from 1',
+    ...throttle,
     why: "it is what slows down guessing of credentials",
+  },
+  messageThrottle: {
+    ...throttle,
+    why: "each message costs RSA operations of KMS, whose quota the whole account shares",
   },
 } as const satisfies Record<keyof StageMembers, Rule>;
 
@@ -91,7 +107,8 @@ export function readStage(input: StageInput): StageReading {
   if (!isRecord(members)) {
     return { problem: `stage ${name} has no members: add context.stages.${name} to cdk.json` };
   }
-  const config = { ...members, ...(input.serviceId !== undefined && { serviceId: input.serviceId }) };
+  const given = input.serviceId === undefined ? {} : { serviceId: input.serviceId };
+  const config = { ...members, ...given };
   const unknown = Object.keys(config).find((member) => !Object.hasOwn(rules, member));
   if (unknown !== undefined) {
     const known = Object.keys(rules).join(", ");
@@ -100,19 +117,23 @@ export function readStage(input: StageInput): StageReading {
     };
   }
   if (!isMembers(config)) {
-    return { problem: describe(name, config) };
+    return { problem: describe(name, config, given) };
   }
   return name === "production" ? { stage: { ...config, name } } : readEmulator({ ...config, name }, input);
 }
 
-function describe(stage: string, config: Record<string, unknown>): string {
-  const broken = Object.entries(rules).flatMap(([member, rule]) => {
+/** `given` holds what came from the command line instead of the stage's own members. */
+function describe(stage: string, config: Record<string, unknown>, given: object): string {
+  const broken = Object.entries(rules).filter(([member, rule]) => !rule.holds(config[member]));
+  const problems = broken.map(([member, { expected, why }]) => {
     const value = config[member];
-    if (rule.holds(value)) return [];
-    const given = value === undefined ? "is missing" : `is ${JSON.stringify(value)}`;
-    return [`${member} ${given}, but must be ${rule.expected}, because ${rule.why}`];
+    const found = value === undefined ? "is missing" : `is ${JSON.stringify(value)}`;
+    return `${member} ${found}, but must be ${expected}, because ${why}`;
   });
-  return `stage ${stage}: ${broken.join("; ")}: correct context.stages.${stage} in cdk.json`;
+  const sources = broken.map(([member]) =>
+    Object.hasOwn(given, member) ? `-c ${member}` : `context.stages.${stage} in cdk.json`,
+  );
+  return `stage ${stage}: ${problems.join("; ")}: correct ${[...new Set(sources)].join(" and ")}`;
 }
 
 /** Stage `local` destroys its data and bucket with the stack: it must never reach a real account. */

@@ -28,6 +28,8 @@ export type StackOptions = {
   readonly started?: (pid: number) => void;
   /** Where cdk.json and operator/ are; the repository unless told. */
   readonly projectDirectory?: string;
+  /** Shown what passes the TLS edge to devices: see `TlsEdgeOptions`. */
+  readonly onBootstrapAnswer?: (path: string, body: Buffer) => void;
   /** In place of `sealpost trust publish`. */
   readonly publish?: (stack: LocalStack, stackFile: string) => Promise<void>;
 };
@@ -93,6 +95,7 @@ export async function startStack(options: StackOptions): Promise<RunningStack> {
       emulatorPort: emulator.port,
       certificates,
       port: options.tlsPort ?? 0,
+      ...(options.onBootstrapAnswer ? { onBootstrapAnswer: options.onBootstrapAnswer } : {}),
     });
     ends.push(() => tlsEdge.close());
     const plainEdge = await startPlainEdge({

@@ -1,8 +1,8 @@
 import { limits } from "@sealpost/protocol/limits.ts";
 
-import { DeviceError } from "../device-error.ts";
 import type { HttpStream, MessageTransport } from "../ports.ts";
 import { readAll } from "./read-all.ts";
+import { unreachable } from "./unreachable.ts";
 
 /**
  * Messages over `fetch`: no redirect, no cache, bounded in size and time.
@@ -74,7 +74,7 @@ async function within<T>(seconds: number, abort: AbortController, url: string, w
   try {
     return await work;
   } catch (cause) {
-    throw unreachable(url, abort.signal.aborted ? `no answer within ${seconds} s` : reasonOf(cause), cause);
+    throw unreachable(new URL(url), abort.signal.aborted ? `no answer within ${seconds} s` : reasonOf(cause), cause);
   } finally {
     clearTimeout(timer);
   }
@@ -85,12 +85,8 @@ async function bounded<T>(work: Promise<T>, url: string): Promise<T> {
     return await work;
   } catch (cause) {
     if (!(cause instanceof RangeError)) throw cause;
-    throw unreachable(url, cause.message, cause);
+    throw unreachable(new URL(url), cause.message, cause);
   }
-}
-
-function unreachable(url: string, why: string, cause: unknown): DeviceError {
-  return new DeviceError("unreachable", `${new URL(url).origin}, ${why}`, { cause });
 }
 
 /** The system's short code if there is one (`ECONNREFUSED`); fetch hides it one or two causes down. */

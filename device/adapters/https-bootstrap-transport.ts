@@ -8,6 +8,7 @@ import { DeviceError } from "../device-error.ts";
 import type { BootstrapTransport, HttpAnswer } from "../ports.ts";
 import { readAll } from "./read-all.ts";
 import { errorCode } from "./durable-file.ts";
+import { isLoopbackName, unreachable } from "./unreachable.ts";
 
 /**
  * Bootstrap over `node:https`, since fetch has no CA for one call and no way to close its pool. One connection at most, kept open between the two
@@ -57,9 +58,8 @@ async function send(url: URL, options: RequestOptions, body: string, timeoutSeco
   });
 }
 
-/** RFC 6761 §6.3: these names are this machine, whatever a resolver says. */
 const lookupLoopbackNames: LookupFunction = (hostname, options, callback) => {
-  if (hostname !== "localhost" && !hostname.endsWith(".localhost")) {
+  if (!isLoopbackName(hostname)) {
     lookup(hostname, options, callback);
     return;
   }
@@ -74,13 +74,13 @@ const lookupLoopbackNames: LookupFunction = (hostname, options, callback) => {
 /** The codes by which Node says that a certificate does not verify (X509_V_ERR_…, RFC 9525 names) or TLS failed. */
 const distrust = /CERT|ISSUER|SELF_SIGNED|SIGNATURE|TLS|SSL|EPROTO|CRL|HOSTNAME/;
 
-function toDeviceError({ origin }: URL, cause: Error, aborted: boolean, seconds: number): DeviceError {
-  if (aborted) return new DeviceError("unreachable", `${origin}, no answer within ${seconds} s`, { cause });
+function toDeviceError(url: URL, cause: Error, aborted: boolean, seconds: number): DeviceError {
+  if (aborted) return unreachable(url, `no answer within ${seconds} s`, cause);
   const code = codeOf(cause);
   if (code !== undefined && distrust.test(code)) {
-    return new DeviceError("tls-not-trusted", `${origin} (${code})`, { cause });
+    return new DeviceError("tls-not-trusted", `${url.origin} (${code})`, { cause });
   }
-  return new DeviceError("unreachable", `${origin}, ${code ?? "the connection failed"}`, { cause });
+  return unreachable(url, code ?? "the connection failed", cause);
 }
 
 /** With several addresses the codes are in the list. */

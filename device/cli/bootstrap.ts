@@ -1,5 +1,7 @@
 import { readFile } from "node:fs/promises";
 
+import { parseJson } from "@sealpost/protocol/strict.ts";
+import { isTokenError } from "@sealpost/protocol/token-error.ts";
 import type { Command } from "commander";
 import * as z from "zod/mini";
 
@@ -7,6 +9,7 @@ import { errorCode } from "../adapters/durable-file.ts";
 import { httpsBootstrapTransport } from "../adapters/https-bootstrap-transport.ts";
 import { Device } from "../device.ts";
 import { DeviceError } from "../device-error.ts";
+import { StateCell } from "../state/state-cell.ts";
 import { type Home, inHome } from "./home.ts";
 
 const optionsSchema = z.object({ package: z.string() });
@@ -29,33 +32,39 @@ export function registerBootstrap(program: Command): void {
 }
 
 async function bootstrap(credentialPackage: unknown, { ports, options, output }: Home): Promise<void> {
+  const before = (await StateCell.load(ports.state)).state?.phase;
   const device = await Device.bootstrap({
     credentialPackage,
     ports: { ...ports, bootstrap: httpsBootstrapTransport() },
     options,
   });
   const { deviceId, serviceId, signingKey } = device.status();
-  const lines = [
+  const done = [
     `This is device ${deviceId} of ${serviceId}.`,
     "The TLS connection is closed and will not be needed again; the package may be destroyed.",
     "→ next: sealpost-device register --help",
   ];
-  output.result(lines, { deviceId, serviceId, signingKey });
+  const already = [
+    `This home is bootstrapped already: it is device ${deviceId} of ${serviceId}.`,
+    "→ next: sealpost-device status",
+  ];
+  output.result(before === "enrolled" ? already : done, { deviceId, serviceId, signingKey });
 }
 
 async function readPackage(file: string): Promise<unknown> {
-  let text: string;
+  let bytes: Uint8Array;
   try {
-    text = await readFile(file, "utf8");
+    bytes = await readFile(file);
   } catch (cause) {
     const code = errorCode(cause);
     const why = code === "ENOENT" ? "there is no such file" : code === "EISDIR" ? "it is a folder" : (code ?? "");
     throw new DeviceError("package-unreadable", `${file}, ${why}`, { cause });
   }
   try {
-    return JSON.parse(text);
-  } catch {
+    return parseJson(bytes, file);
+  } catch (error) {
+    const twice = isTokenError(error) && error.detail === `${file}: duplicate member`;
     // No cause: a parser's message quotes the text, and that holds the secret.
-    throw new DeviceError("package-invalid", `${file} is not JSON`);
+    throw new DeviceError("package-invalid", twice ? `${file} names a member twice` : `${file} is not JSON`);
   }
 }

@@ -41,6 +41,11 @@ const advice = {
   deregistered: "a new device starts in an empty --home",
 } as const satisfies Record<DeviceStatus["phase"], string>;
 
+function nextStep({ phase, update }: DeviceStatus): string {
+  if (phase !== "registered" || !update) return advice[phase];
+  return update.stage === "bootable" ? "sealpost-device boot" : "sealpost-device update";
+}
+
 function linesOf(status: DeviceStatus, folder: string): string[] {
   const { phase, firmware, update, pending = [], unknown = [] } = status;
   const rows: readonly (readonly [string, string | undefined])[] = [
@@ -54,7 +59,7 @@ function linesOf(status: DeviceStatus, folder: string): string[] {
     ["signing key", status.signingKey],
     ["pending", pending.map(({ seq, operation }) => `${operation} (seq ${seq})`).join(", ") || undefined],
     ["unknown", unknown.map(({ seq, operation, why }) => `${operation} (seq ${seq}, ${why})`).join(", ") || undefined],
-    ["next", `→ ${advice[phase]}`],
+    ["next", `→ ${nextStep(status)}`],
   ];
   return rows.flatMap(([label, value]) => (value === undefined ? [] : [`${label.padEnd(12)} ${value}`]));
 }

@@ -1,4 +1,4 @@
-import { DeviceError } from "../device-error.ts";
+import { DeviceError, type Setback } from "../device-error.ts";
 import type { Settings } from "../options.ts";
 
 /** Exponential back-off with full jitter, bounded by the caller's patience. One for each verb. */
@@ -18,12 +18,12 @@ export class BackOff {
   }
 
   /** @throws DeviceError `no-answer` when the caller's patience would end before the next try */
-  async pause(why: string): Promise<void> {
+  async pause({ why, circumstance }: Setback): Promise<void> {
     const { timing, firstSeconds, mostSeconds, onRetry } = this.#settings;
     const ceiling = Math.min(mostSeconds, firstSeconds * 2 ** this.#failures);
     const seconds = ceiling * timing.random();
     this.#failures += 1;
-    if (timing.monotonic() + seconds >= this.#deadline) throw new DeviceError("no-answer", why);
+    if (timing.monotonic() + seconds >= this.#deadline) throw new DeviceError("no-answer", why, { circumstance });
     onRetry({ seconds, why });
     await timing.sleep(seconds);
   }

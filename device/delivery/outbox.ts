@@ -84,7 +84,7 @@ export class Outbox {
     for (;;) {
       const attempt = await sending.attempt();
       if (attempt.kind === "outcome") return attempt.outcome;
-      if (attempt.kind === "later") await backOff.pause(attempt.why);
+      if (attempt.kind === "later") await backOff.pause(attempt);
     }
   }
 

@@ -2,7 +2,7 @@ import type { Reply } from "@sealpost/protocol/reply.ts";
 import { isTokenError } from "@sealpost/protocol/token-error.ts";
 
 import { alignKeys } from "../identity/align-keys.ts";
-import { DeviceError, isDeviceError } from "../device-error.ts";
+import { DeviceError, type Setback, isDeviceError } from "../device-error.ts";
 import type { Outcome } from "./outcome.ts";
 import type { OutboxPorts } from "./outbox-ports.ts";
 import type { DeviceKeys, HttpAnswer } from "../ports.ts";
@@ -17,7 +17,7 @@ import type { Enrolled, Pending, Queue } from "../state/state.ts";
 export type Attempt =
   | { readonly kind: "outcome"; readonly outcome: Outcome }
   | { readonly kind: "again" }
-  | { readonly kind: "later"; readonly why: string };
+  | ({ readonly kind: "later" } & Setback);
 
 /** How many sealed copies of one message a late reply may still answer. */
 const rememberedCopies = 8;
@@ -49,7 +49,7 @@ export class Sending {
     this.#attempts += 1;
     if (token === null) return { kind: "later", why: "the service lists no key to seal to" };
     const answer = await this.#post(`${base}/messages`, token);
-    if (isDeviceError(answer)) return { kind: "later", why: answer.why };
+    if (isDeviceError(answer)) return { kind: "later", why: answer.why, circumstance: answer.circumstance };
     const open = () => openAnswer(decode(answer), this.#copies, serviceKeys.keySet, this.#message, cell.enrolled);
     let opened = await open();
     if (!opened.reply && opened.unknownSigner && (await serviceKeys.fetch(base))) opened = await open();
@@ -57,7 +57,11 @@ export class Sending {
     // The one unauthenticated answer that is looked into: what `key-retired` carries is signed by those whom the device trusts already.
     const catchUp = parseCatchUp(answer.body);
     if (catchUp && (await serviceKeys.adopt(catchUp))) return { kind: "again" };
-    return { kind: "later", why: `what ${base} answered (HTTP ${answer.status}) is not from the service` };
+    if (catchUp && (await serviceKeys.isForeign(catchUp))) {
+      const why = `${base} answers as another service: its documents are not signed by the root that this device trusts`;
+      return { kind: "later", why, circumstance: "other-service-answers" };
+    }
+    return { kind: "later", why: `the answer of ${base} (HTTP ${answer.status}) could not be verified` };
   }
 
   async #seal(base: string, asCandidate: boolean): Promise<string | null> {

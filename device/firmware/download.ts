@@ -3,7 +3,7 @@ import { decodeBase64url, encodeBase64url } from "@sealpost/protocol/strict.ts";
 
 import type { BackOff } from "../delivery/back-off.ts";
 import { ByteReader } from "./byte-reader.ts";
-import { isDeviceError } from "../device-error.ts";
+import { type Setback, isDeviceError } from "../device-error.ts";
 import type { FirmwareSlots, MessageTransport } from "../ports.ts";
 import { type OpenRecord, contentHeaderBytes, openContent, recordOverheadBytes } from "./rfc8188.ts";
 
@@ -42,7 +42,7 @@ export async function downloadImage(download: Download): Promise<boolean> {
       if (chunk === manifest.chunks.length) break;
     }
     await transfer.close();
-    if (chunk < manifest.chunks.length) await backOff.pause(transfer.why);
+    if (chunk < manifest.chunks.length) await backOff.pause(transfer.setback);
   }
   return encodeBase64url(await slots.sha256(manifest.size)) === manifest.sha256;
 }
@@ -62,7 +62,7 @@ class Transfer {
   readonly #url: string;
   #open: { readonly reader: ByteReader; readonly openRecord: OpenRecord } | undefined;
   /** Why it ended early. */
-  why = "";
+  setback: Setback = { why: "" };
 
   constructor(download: Download, url: string) {
     this.#download = download;
@@ -74,10 +74,10 @@ class Transfer {
     try {
       this.#open ??= await this.#start(index);
       const bytes = this.#open && (await this.#read(index, this.#open));
-      if (!bytes) this.why ||= `${this.#url} broke off or is damaged`;
+      if (!bytes && !this.setback.why) this.setback = { why: `${this.#url} broke off or is damaged` };
       return bytes ?? null;
     } catch (error) {
-      this.why = isDeviceError(error) ? error.why : `${this.#url} broke off`;
+      this.setback = isDeviceError(error) ? error : { why: `${this.#url} broke off` };
       return null;
     }
   }
@@ -105,7 +105,7 @@ class Transfer {
     const reader = new ByteReader(answer.body);
     const usable = (answer.status === 200 || answer.status === 206) && answer.first <= first;
     if (usable && (await reader.skip(first - answer.first))) return reader;
-    this.why = `${this.#url} answered HTTP ${answer.status}`;
+    this.setback = { why: `${this.#url} answered HTTP ${answer.status}` };
     await reader.close();
     return undefined;
   }

@@ -61,6 +61,17 @@ export class ServiceKeys {
     }
   }
 
+  /** Whether its trust documents do not hang on a root that this device pins. Good for advice alone: any relay can invent one. */
+  async isForeign({ trust }: CatchUp): Promise<boolean> {
+    try {
+      await followTrust(trust, this.#cell.enrolled.roots);
+      return false;
+    } catch (error) {
+      if (error instanceof TokenError) return error.code === "unknown-key";
+      throw error;
+    }
+  }
+
   /**
    * `GET <base>/keys`. An old key set prompts this, never a stop, so failure is an answer.
    * @returns whether anything newer was adopted

@@ -13,7 +13,7 @@ import type { VerifiedRequest } from "./open.ts";
 /** What is to be done with a verified message, before any exchange looks at it. */
 export type Verdict =
   /** Answer from what is stored; write nothing. */
-  | { readonly kind: "stored"; readonly outcome: Pick<Outcome, "status" | "result">; readonly highest?: number }
+  | { readonly kind: "stored"; readonly outcome: Pick<Outcome, "status" | "result"> }
   /** Refuse and write nothing: the same message may come again, or never has an effect. */
   | { readonly kind: "refuse"; readonly refusal: Refusal }
   /** Refuse for good: the seq is used up. */

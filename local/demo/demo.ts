@@ -4,8 +4,11 @@ import { join, relative } from "node:path";
 import { styleText } from "node:util";
 
 import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
+import { z } from "zod/mini";
 
+import { exchanges } from "../../functions/exchanges/exchanges.ts";
 import { dynamodbStore } from "../../functions/store/dynamodb-store.ts";
+import type { Item } from "../../functions/store/port.ts";
 import { emulatorClient } from "../emulator/aws-environment.ts";
 import { LocalFault } from "../fault.ts";
 import { startRecorder } from "../network/recorder.ts";
@@ -38,7 +41,13 @@ export async function demo(options: {
   const step = (text: string) => log(`\n${bold(text)}`);
   try {
     step("1. The service: a real `cdk deploy` into an AWS emulator on this machine");
-    const running = await startStack({ directory, log: (line) => log(`  ${line}`), signal });
+    const bootstrapAnswers = new Map<string, Buffer>();
+    const running = await startStack({
+      directory,
+      log: (line) => log(`  ${line}`),
+      signal,
+      onBootstrapAnswer: (path, body) => bootstrapAnswers.set(path, body),
+    });
     ends.push(() => running.stop());
     const { stack, stackFile } = running;
 
@@ -88,7 +97,6 @@ export async function demo(options: {
       "4. The device: one TLS connection, on which credential, first token and certificates pass; then it is closed",
     );
     await cli.run("sealpost-device", "bootstrap", "--package", "credential.json");
-    const secrets = await readSecrets(packageFile, home);
 
     step("5. From now on sealed messages alone, over plain HTTP, through the relay");
     await cli.run(
@@ -102,13 +110,14 @@ export async function demo(options: {
     await cli.run("sealpost-device", "renew");
     await cli.run("sealpost", "device", "list");
     const written = await installedImage(home);
+    const secrets = await readSecrets(packageFile, home, bootstrapAnswers.get("/bootstrap/token"));
     await cli.run("sealpost-device", "deregister");
     await cli.run("sealpost", "audit", "list");
 
     step("6. The evidence, measured from the recorded bytes and the tables");
     const image = await readFile(imageFile);
     const tables = await readTables(stack.endpoint, stack.outputs, secrets.deviceId);
-    const { leaked, ...searched } = searchRelay(relay, secrets.map);
+    const { leaked, ...searched } = searchRelay(relay, new Map([...secrets.map, ...messageIds(tables.journal)]));
     for (const leak of leaked) log(`  LEAK ${leak}`);
     const measured = {
       ...countTls(recorder),
@@ -139,9 +148,6 @@ function tell(evidence: Evidence, log: (line: string) => void): void {
     const mark = figure in expectations ? (wrong.has(figure) ? styleText("red", "✗") : styleText("green", "✓")) : " ";
     log(`  ${mark} ${label.padEnd(66)} ${value}`);
   };
-  const { messages } = evidence;
-  const total = (figure: "requestBytes" | "replyBytes" | "milliseconds") =>
-    messages.reduce((sum, message) => sum + message[figure], 0);
   row("tlsClientHellos", "TLS handshakes in the device's whole life", String(evidence.tlsClientHellos));
   row(
     "tlsOpenAtFirstMessage",
@@ -171,17 +177,14 @@ function tell(evidence: Evidence, log: (line: string) => void): void {
     String(evidence.firmwareSha256Matches),
   );
   row("deviceStatus", "the device in the registry", evidence.deviceStatus);
-  row(
-    "messages",
-    "bytes of a sealed request and reply, mean",
-    `${mean(total("requestBytes"), messages)} + ${mean(total("replyBytes"), messages)}`,
-  );
-  row("messages", "milliseconds of an exchange, mean, on this machine", mean(total("milliseconds"), messages));
+  for (const [index, { requestBytes, replyBytes, milliseconds }] of evidence.messages.entries()) {
+    row(
+      "messages",
+      `message ${index + 1}: bytes of request and reply, time`,
+      `${requestBytes} + ${replyBytes}, ${milliseconds} ms`,
+    );
+  }
   row("seconds", "seconds", String(evidence.seconds));
-}
-
-function mean(total: number, { length }: readonly unknown[]): string {
-  return length === 0 ? "–" : String(Math.round(total / length));
 }
 
 function bold(text: string): string {
@@ -192,29 +195,59 @@ function sha256(bytes: Uint8Array): string {
   return createHash("sha256").update(bytes).digest("hex");
 }
 
-/** What no one between the ends may see: texts, and the bytes that they stand for. */
-async function readSecrets(packageFile: string, home: string) {
-  const credential = JSON.parse(await readFile(packageFile, "utf8")) as { credentialId: string; secret: string };
-  const state = JSON.parse(await readFile(join(home, "state.json"), "utf8")) as {
-    deviceId: string;
-    firstToken?: string;
+const credentialSchema = z.object({ credentialId: z.string(), secret: z.string() });
+const tokenSchema = z.object({ access_token: z.string() });
+const deviceSchema = z.object({ deviceId: z.string(), signingKey: z.string(), encryptionKey: z.string() });
+
+/**
+ * What no one between the ends may see, as text and as the bytes that it stands for: what the device proved itself with, who it is, its keys,
+ * what it said of itself, and the names of claims, since no message with a claim in the clear lacks them.
+ */
+async function readSecrets(packageFile: string, home: string, tokenAnswer: Buffer | undefined) {
+  const { credentialId, secret } = credentialSchema.parse(JSON.parse(await readFile(packageFile, "utf8")));
+  const state = deviceSchema.parse(JSON.parse(await readFile(join(home, "state.json"), "utf8")));
+  const { access_token: firstToken } = tokenSchema.parse(JSON.parse(tokenAnswer?.toString() ?? "null"));
+  const [tokenHeader = "", tokenClaims = "", tokenSignature = ""] = firstToken.split(".");
+  const { deviceId } = state;
+  const texts: Record<string, string> = {
+    "credential secret": secret,
+    "credential id": credentialId,
+    "first token": firstToken,
+    "first token's header": tokenHeader,
+    "first token's claims": tokenClaims,
+    "first token's signature": tokenSignature,
+    "device id": deviceId,
+    "signing key": state.signingKey,
+    "encryption key": state.encryptionKey,
+    "serial number": serialNumber,
+    model,
+    hardware,
+    ...Object.fromEntries(claimNames.map((name) => [`claim ${name}`, `"${name}":`])),
+    ...Object.fromEntries(operations.map((name) => [`operation ${name}`, `"operation":"${name}"`])),
   };
-  const bytes = (uuid: string) => Buffer.from(uuid.replaceAll("-", ""), "hex");
+  const uuid = (id: string) => Buffer.from(id.replaceAll("-", ""), "hex");
   const map = new Map<string, Uint8Array>([
-    ["credential secret", Buffer.from(credential.secret)],
-    ["credential secret, decoded", Buffer.from(credential.secret, "base64url")],
-    ["credential id", Buffer.from(credential.credentialId)],
-    ["credential id, 16 bytes", bytes(credential.credentialId)],
-    ["device id", Buffer.from(state.deviceId)],
-    ["device id, 16 bytes", bytes(state.deviceId)],
-    ["serial number", Buffer.from(serialNumber)],
-    ["model", Buffer.from(model)],
-    ["hardware", Buffer.from(hardware)],
-    ["operation firmware.check", Buffer.from("firmware.check")],
-    ["operation deregister", Buffer.from('"deregister"')],
-    ["first token's header", Buffer.from('"typ":"at+jwt"')],
+    ...Object.entries(texts).map(([name, text]) => [name, Buffer.from(text)] as const),
+    ["credential secret, decoded", Buffer.from(secret, "base64url")],
+    ["credential id, decoded", uuid(credentialId)],
+    ["device id, decoded", uuid(deviceId)],
+    ["signing key, decoded", Buffer.from(state.signingKey, "base64url")],
+    ["encryption key, decoded", Buffer.from(state.encryptionKey, "base64url")],
   ]);
-  return { deviceId: state.deviceId, map };
+  return { deviceId, map };
+}
+
+/** Of claims and bodies; shorter names turn up by chance. */
+const claimNames = ["serverKey", "operation", "capabilities", "encryptionKey", "configuration", "contentKey"];
+const operations = [...exchanges.keys()];
+
+/** The `jti` of each message that changed the device's life, which its journal entry is named by. */
+function messageIds(journal: readonly Item[]): [string, Uint8Array][] {
+  return journal.flatMap(({ at, action }) => {
+    const [, unique = ""] = String(at).split("#");
+    const jti = unique.endsWith(`-${action}`) ? unique.slice(0, -`-${action}`.length) : "";
+    return jti === "" ? [] : [[`jti of ${action}`, Buffer.from(jti)] as [string, Uint8Array]];
+  });
 }
 
 async function installedImage(home: string): Promise<Buffer> {

@@ -92,8 +92,9 @@ export function countMessages(
 }
 
 /**
- * Effects, from the tables: each accepted message raised the revision of the device's window item by one and took one seq, so a message that
- * took effect twice shows as a revision above the number of seqs, or as a second entry of a once-only action in the journal.
+ * Effects, from the tables. Each accepted message raised the revision of the device's window item by one and took one seq. The relay sends its
+ * repeat after the first copy was answered, so a service that forgot would execute it anew, and that shows as a revision above the number of
+ * seqs, or as a second journal entry of the same act.
  */
 export function countEffects(window: Item, journal: readonly Item[]): Pick<Evidence, "effects" | "effectsTwice"> {
   const revision = Number(window["revision"]);

@@ -1,4 +1,5 @@
 import { Agent, type IncomingMessage, request, type ServerResponse } from "node:http";
+import { buffer } from "node:stream/consumers";
 
 import { LOOPBACK } from "../emulator/loopback.ts";
 import { sendProblem } from "./problem.ts";
@@ -8,6 +9,8 @@ export type Upstream = {
   /** The Host that the emulator routes by; SigV4 signs it, so a signed one must pass unchanged. */
   readonly host: string;
   readonly agent: Agent;
+  /** Shown the answer's whole body, once it has passed. */
+  readonly onAnswer?: (body: Buffer) => void;
 };
 
 /** Longer than the longest function may run (29 s behind an HTTP API). */
@@ -46,6 +49,8 @@ export function forward(incoming: IncomingMessage, outgoing: ServerResponse, ups
     outgoing.writeHead(reply.statusCode ?? 502, reply.statusMessage, endToEnd(reply.rawHeaders));
     reply.once("error", () => outgoing.destroy());
     reply.pipe(outgoing);
+    const { onAnswer } = upstream;
+    if (onAnswer) buffer(reply).then(onAnswer, () => undefined);
   });
   onward.once("error", () => {
     if (outgoing.headersSent) outgoing.destroy();

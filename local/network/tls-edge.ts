@@ -15,6 +15,8 @@ export type TlsEdgeOptions = {
   readonly certificates: EdgeCertificates;
   /** 0, the default: a free one. */
   readonly port?: number;
+  /** Shown each answer of the bootstrap routes: the edge alone sees what TLS hides, such as the first token. */
+  readonly onBootstrapAnswer?: (path: string, body: Buffer) => void;
 };
 
 const LOCAL_NAME = /^(?:localhost|127\.0\.0\.1|\[::1\])(?::\d+)?$/iu;
@@ -37,7 +39,12 @@ export async function startTlsEdge(options: TlsEdgeOptions): Promise<Edge> {
       const path = plainPath(request.url) ?? "";
       const host = upstreamHost(request.headers.host ?? "", apiHost);
       if (host === null || !/^\/(?:bootstrap|operator)\//u.test(path)) sendProblem(response, 404);
-      else forward(request, response, { port: options.emulatorPort, host, agent });
+      else {
+        const { onBootstrapAnswer } = options;
+        const isWatched = onBootstrapAnswer !== undefined && path.startsWith("/bootstrap/");
+        const onAnswer = isWatched ? { onAnswer: (body: Buffer) => onBootstrapAnswer(path, body) } : {};
+        forward(request, response, { port: options.emulatorPort, host, agent, ...onAnswer });
+      }
     },
   );
   const port = await listen(server, options.port, "TLS edge");

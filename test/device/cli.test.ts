@@ -1,4 +1,4 @@
-import { execFile } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { mkdtemp, readFile, readdir, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
@@ -10,7 +10,7 @@ import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 
 import { lockHome } from "../../device/adapters/home-lock.ts";
-import { deviceErrors } from "../../device/device-error.ts";
+import { adviceFor, deviceErrors } from "../../device/device-error.ts";
 import { issueEdgeCertificates } from "../../local/network/certificates.ts";
 import { type Bench, issueCredential, openBench, registryEntry } from "./support/bench.ts";
 import { type LiveService, startLiveService } from "./support/live-service.ts";
@@ -90,7 +90,9 @@ test("ok/a whole life, each verb its own process", async () => {
   const image = randomBytes(150_000);
   await publishRelease(bench, makeRelease(image));
   expect((await run("check")).out).toContain("Firmware 2.0.0 (release 2, 146.5 KiB) is on offer");
+  expect((await run("status")).out).toMatch(/^next +→ sealpost-device update$/m);
   const update = await run("update");
+  expect((await run("status")).out).toMatch(/^next +→ sealpost-device boot$/m);
   expect(update.err).toContain("firmware: 100 % (146.5 KiB of 146.5 KiB)");
   expect(await readFile(join(home, "slots", "b.bin"))).toEqual(image);
   const boot = await run("boot");
@@ -120,9 +122,11 @@ test("ok/a firmware that does not come up is rolled back and reported", async ()
 }, 60_000);
 
 describe("a newcomer's mistakes", () => {
-  const failure = async (code: keyof typeof deviceErrors, ...args: string[]) => {
+  const failure = async (code: keyof typeof deviceErrors, ...args: string[]) =>
+    failureWith(deviceErrors[code].next, code, ...args);
+  const failureWith = async (next: string, code: keyof typeof deviceErrors, ...args: string[]) => {
     const { exit, out, err } = await run(...args);
-    const { what, next } = deviceErrors[code];
+    const { what } = deviceErrors[code];
     expect({ exit, out }).toEqual({ exit: deviceErrors[code].exit, out: "" });
     expect(err).toContain(`error: ${what}`);
     expect(err).toContain(`→ ${next}`);
@@ -150,11 +154,18 @@ describe("a newcomer's mistakes", () => {
     expect(await failure("package-invalid", "bootstrap", "--package", join(folder, "bad"))).not.toContain("hunter2");
     await writeFile(join(folder, "other"), "{}");
     await failure("package-invalid", "bootstrap", "--package", join(folder, "other"));
+    await writeFile(join(folder, "twice"), '{"secret": "hunter2hunter2", "secret": "hunter2hunter2"}');
+    const twice = await failure("package-invalid", "bootstrap", "--package", join(folder, "twice"));
+    expect(twice).toContain("names a member twice");
+    expect(twice).not.toContain("hunter2");
   });
 
   test("fails/used credential, another's home, another service", async () => {
     const { file, secret } = await packageFile();
-    await run("bootstrap", "--package", file);
+    expect((await run("bootstrap", "--package", file)).out).toContain("The TLS connection is closed");
+    const again = await run("bootstrap", "--package", file);
+    expect(again).toMatchObject({ exit: 0, out: expect.stringContaining("is bootstrapped already: it is device") });
+    expect(again.out).not.toContain("TLS");
     await run(...register);
     const first = home;
     home = join(folder, "second");
@@ -166,7 +177,9 @@ describe("a newcomer's mistakes", () => {
 
   test("fails/host: unreachable, not trusted", async () => {
     const nobody = await packageFile({ bootstrapUrl: "https://localhost:1/x" });
-    expect(await failure("unreachable", "bootstrap", "--package", nobody.file)).toContain("ECONNREFUSED");
+    const next = adviceFor["nobody-on-this-machine"];
+    const refused = await failureWith(next, "unreachable", "bootstrap", "--package", nobody.file);
+    expect(refused).toContain("ECONNREFUSED");
     home = join(folder, "second");
     await failure(
       "tls-not-trusted",
@@ -182,7 +195,8 @@ describe("a newcomer's mistakes", () => {
     await new Promise<void>((resolve) => closed.listen(0, "127.0.0.1", resolve));
     const { port } = closed.address() as AddressInfo;
     await new Promise((resolve) => closed.close(resolve));
-    const err = await failure("no-answer", ...register, "--via", `http://127.0.0.1:${port}`, "--max-wait", "1");
+    const away = ["--via", `http://127.0.0.1:${port}`, "--max-wait", "1"];
+    const err = await failureWith(adviceFor["nobody-on-this-machine"], "no-answer", ...register, ...away);
     expect(err).toContain("ECONNREFUSED");
     expect((await run("status")).out).toContain("register (seq 1)");
     expect((await run(...register)).exit).toBe(0);
@@ -234,5 +248,15 @@ test("ok/every exit code of the table is in the help, and no error lacks advice"
       code,
     ).toContain(code);
     expect(next.length, code).toBeGreaterThan(10);
+    expect(next, code).not.toContain("reissue");
   }
+});
+
+test("ok/a reader that goes away early is no fault", async () => {
+  const child = spawn(process.execPath, [bin, "--help"], { stdio: ["ignore", "pipe", "pipe"] });
+  child.stdout.destroy();
+  let err = "";
+  child.stderr.on("data", (piece: Buffer) => void (err += piece.toString()));
+  const exit = await new Promise((resolve) => child.on("close", resolve));
+  expect({ exit, err }).toEqual({ exit: 0, err: "" });
 });

@@ -8,7 +8,7 @@ import { sealReply } from "@sealpost/protocol/reply.ts";
 import { signTrust } from "@sealpost/protocol/trust.ts";
 
 import { Device } from "../../device/device.ts";
-import { isDeviceError } from "../../device/device-error.ts";
+import { adviceFor, deviceErrors, isDeviceError } from "../../device/device-error.ts";
 import type { DeviceOptions } from "../../device/options.ts";
 import type { HttpAnswer, MessageTransport, StateStore } from "../../device/ports.ts";
 import { answerMessage } from "../../functions/messages/answer.ts";
@@ -107,7 +107,8 @@ describe("what a relay may do", () => {
       const liar = await behind({ post: async (_url, token) => invent(token) }, { ...patient(), maxWaitSeconds: 30 });
       const before = JSON.stringify(await home.state.load());
       const failure = await liar.register(profile).catch((error: unknown) => error);
-      expect(failure).toMatchObject({ code: "no-answer", exitCode: 5 });
+      expect(failure).toMatchObject({ code: "no-answer", exitCode: 5, next: deviceErrors["no-answer"].next });
+      expect(failure).toMatchObject({ why: expect.stringMatching(/HTTP \d{3}\) could not be verified$/) });
       const after = await home.state.load();
       expect(after).toMatchObject({ queue: { next: 2, pending: [{ seq: 1, operation: "register" }] } });
       expect(JSON.stringify({ ...(after as object), queue: null })).toBe(
@@ -324,8 +325,22 @@ describe("rotated keys", () => {
       { post: async () => toAnswer(409, JSON.stringify(problem("key-retired", { ...catchUp }))) },
       { ...patient(), maxWaitSeconds: 5 },
     );
-    await expect(stranger.register(profile)).rejects.toMatchObject({ code: "no-answer" });
+    await expect(stranger.register(profile)).rejects.toMatchObject({
+      code: "no-answer",
+      why: expect.stringContaining("answers as another service"),
+      next: adviceFor["other-service-answers"],
+    });
     expect(stranger.status().trustVersion).toBe(1);
+  });
+});
+
+test("fails/another stack at the same address: its documents, as new as ours, hang on no root of this device", async () => {
+  const other = await openBench();
+  const lost = await behind(other.messages, { ...patient(), maxWaitSeconds: 5 });
+  await expect(lost.register(profile)).rejects.toMatchObject({
+    code: "no-answer",
+    why: expect.stringContaining("not signed by the root that this device trusts"),
+    next: adviceFor["other-service-answers"],
   });
 });
 

@@ -8,7 +8,9 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { limits } from "@sealpost/protocol/limits.ts";
 
 import { httpsBootstrapTransport } from "../../device/adapters/https-bootstrap-transport.ts";
+import { unreachable } from "../../device/adapters/unreachable.ts";
 import { Device } from "../../device/device.ts";
+import { adviceFor, deviceErrors } from "../../device/device-error.ts";
 import { fetchMessageTransport } from "../../device/adapters/fetch-message-transport.ts";
 import { readAll } from "../../device/adapters/read-all.ts";
 import { issueEdgeCertificates } from "../../local/network/certificates.ts";
@@ -109,6 +111,7 @@ describe("bootstrap over TLS", () => {
     await expect(bootstrap({ bootstrapUrl: "https://localhost:1" })).rejects.toMatchObject({
       code: "unreachable",
       why: expect.stringContaining("ECONNREFUSED"),
+      next: adviceFor["nobody-on-this-machine"],
     });
     const { certificate, privateKey, ca } = issueEdgeCertificates();
     const mute = createTlsServer({ cert: certificate, key: privateKey }, () => {});
@@ -118,6 +121,7 @@ describe("bootstrap over TLS", () => {
     await expect(bootstrap({ bootstrapUrl: url, ca })).rejects.toMatchObject({
       code: "unreachable",
       why: expect.stringContaining("2 s"),
+      next: deviceErrors.unreachable.next,
     });
   });
 });
@@ -208,4 +212,14 @@ describe("messages over fetch", () => {
     }
     await vi.waitFor(() => expect(closed).toBe(true));
   });
+});
+
+test("ok/a refusal is about a local stack on this machine alone", () => {
+  const nextAt = (url: string, why = "ECONNREFUSED") => unreachable(new URL(url), why, undefined).next;
+  for (const host of ["localhost:1", "api.localhost", "127.0.0.1:8080", "[::1]:1"]) {
+    expect(nextAt(`http://${host}/x`), host).toBe(adviceFor["nobody-on-this-machine"]);
+    expect(nextAt(`http://${host}/x`, "ECONNRESET"), host).toBe(deviceErrors.unreachable.next);
+  }
+  for (const host of ["relay.test", "localhost.test", "127.0.0.1.test"])
+    expect(nextAt(`http://${host}`), host).toBe(deviceErrors.unreachable.next);
 });

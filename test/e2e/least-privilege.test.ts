@@ -1,13 +1,15 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
-import { InvokeCommand, LambdaClient } from "@aws-sdk/client-lambda";
+import { AttachRolePolicyCommand, DetachRolePolicyCommand, IAMClient } from "@aws-sdk/client-iam";
+import { GetFunctionConfigurationCommand, InvokeCommand, LambdaClient } from "@aws-sdk/client-lambda";
+import { sealRequest } from "@sealpost/protocol/request.ts";
 import { describe, expect, test } from "vitest";
 
 import { emulatorClient } from "../../local/emulator/aws-environment.ts";
 import { createOperatorUser } from "../../local/emulator/operator-user.ts";
 import { setFunctionEnvironment } from "../../local/emulator/function-environment.ts";
-import { post, run, stack, temporaryFolder } from "./world.ts";
+import { post, rawDevice, registration, run, stack, temporaryFolder } from "./world.ts";
 
 const { outputs, endpoint } = stack;
 
@@ -29,6 +31,21 @@ const logOf = async (output: string) => {
   return Buffer.from(LogResult, "base64").toString();
 };
 
+/** What an invocation failed with, when the function could not even start. */
+const failureOf = async (output: string) => {
+  const client = new LambdaClient(emulatorClient(endpoint));
+  const { Payload } = await client.send(new InvokeCommand({ FunctionName: outputs[output] ?? "", Payload: "{}" }));
+  client.destroy();
+  return Buffer.from(Payload ?? []).toString();
+};
+
+const roleOf = async (output: string) => {
+  const client = new LambdaClient(emulatorClient(endpoint));
+  const { Role = "" } = await client.send(new GetFunctionConfigurationCommand({ FunctionName: outputs[output] ?? "" }));
+  client.destroy();
+  return Role.split("/").at(-1) ?? "";
+};
+
 describe("a function that is told to do more than it was granted", () => {
   test("fails/DynamoDB: the key-set reader at the credentials", async () => {
     await pointing("KeySetReadFunctionName", { TRUST_TABLE: outputs["CredentialsTable"] ?? "" }, async () => {
@@ -40,11 +57,34 @@ describe("a function that is told to do more than it was granted", () => {
     expect((await fetch(`${stack.messageUrl}/keys`)).status).toBe(200);
   });
 
-  test("fails/KMS: the message function with the root key as its own", async () => {
-    await pointing("MessagesFunctionName", { MESSAGE_SIGNING_KEY: outputs["RootKeyId"] ?? "" }, async () => {
+  test("fails/KMS: the message function at a key that is not its own", async () => {
+    await pointing("MessagesFunctionName", { MESSAGE_SIGNING_KEY: outputs["ReceiptKeyId"] ?? "" }, async () => {
+      expect((await post("a.b.c.d.e")).status).toBe(400);
+    });
+    await pointing("MessagesFunctionName", { MESSAGE_SIGNING_KEY: outputs["KeySetKeyId"] ?? "" }, async () => {
       expect((await post("a.b.c.d.e")).status).toBeGreaterThanOrEqual(500);
+      expect(await failureOf("MessagesFunctionName")).toContain("AccessDeniedException");
     });
     expect((await post("a.b.c.d.e")).status).toBe(400);
+  });
+
+  test("fails/KMS: a role that was handed the root's policy is stopped by the root's own key policy", async () => {
+    const role = await roleOf("MessagesFunctionName");
+    const PolicyArn = outputs["RootPolicyArn"] ?? "";
+    const iam = new IAMClient(emulatorClient(endpoint));
+    await iam.send(new AttachRolePolicyCommand({ RoleName: role, PolicyArn }));
+    try {
+      const { claimsOf, signer, serverKey } = await rawDevice();
+      const { token } = await sealRequest(claimsOf("register", registration, { seq: 1 }), signer, serverKey);
+      await pointing("MessagesFunctionName", { MESSAGE_SIGNING_KEY: outputs["RootKeyId"] ?? "" }, async () => {
+        expect((await post("a.b.c.d.e")).status).toBe(400);
+        expect(await post(token)).toMatchObject({ status: 503 });
+      });
+      expect((await post(token)).status).toBe(200);
+    } finally {
+      await iam.send(new DetachRolePolicyCommand({ RoleName: role, PolicyArn }));
+      iam.destroy();
+    }
   });
 });
 

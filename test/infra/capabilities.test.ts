@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 
-import { at, ofType, pathOf, render, stageOf, synthesise } from "./template.ts";
+import { clientSettings } from "../../functions/aws/clients.ts";
+import { at, ofType, pathOf, render, stageOf, statements, synthesise } from "./template.ts";
 
 const { template } = synthesise(stageOf("production"));
 
@@ -58,8 +59,8 @@ describe("tables", () => {
 
 describe("functions", () => {
   const functions = {
-    "BootstrapApi/Function": { MemorySize: 1024, Timeout: 10 },
-    "MessageApi/Function": { MemorySize: 1024, Timeout: 10 },
+    "BootstrapApi/Function": { MemorySize: 1024, Timeout: 25 },
+    "MessageApi/Function": { MemorySize: 1024, Timeout: 25 },
     "KeySet/SignFunction": { MemorySize: 512, Timeout: 30 },
     "KeySet/ReadFunction": { MemorySize: 512, Timeout: 5 },
     "OperatorApi/Function": { MemorySize: 512, Timeout: 15 },
@@ -80,6 +81,16 @@ describe("functions", () => {
       DeletionPolicy: "Retain",
     });
   });
+
+  test.each(["BootstrapApi/Function", "MessageApi/Function"])(
+    "%s outlives four calls of AWS with every attempt timed out, and API Gateway outlives it",
+    (path) => {
+      const timeout = Number(at(template, `${path}/Handler`).Properties?.["Timeout"]) * 1_000;
+      const { maxAttempts, requestHandler } = clientSettings;
+      expect(timeout).toBeGreaterThan(4 * maxAttempts * requestHandler.requestTimeout);
+      expect(timeout).toBeLessThan(30_000);
+    },
+  );
 });
 
 describe("API", () => {
@@ -118,14 +129,14 @@ describe("API", () => {
     ]);
   });
 
-  test("both bootstrap routes are throttled as the stage says", () => {
+  test("bootstrap and messages are throttled as the stage says", () => {
     const throttled = { ThrottlingRateLimit: 50, ThrottlingBurstLimit: 100 };
-    expect(at(template, "Api/Stage").Properties).toMatchObject({
-      StageName: "$default",
-      RouteSettings: {
-        "POST /bootstrap/token": throttled,
-        "POST /bootstrap/certificate": throttled,
-      },
+    const { Properties } = at(template, "Api/Stage");
+    expect(Properties).toHaveProperty("StageName", "$default");
+    expect(Properties?.["RouteSettings"]).toEqual({
+      "POST /bootstrap/token": throttled,
+      "POST /bootstrap/certificate": throttled,
+      "POST /messages": { ThrottlingRateLimit: 500, ThrottlingBurstLimit: 1000 },
     });
   });
 
@@ -176,6 +187,24 @@ describe("edge", () => {
     expect(render(template, allow.Condition.StringEquals["AWS:SourceArn"])).toMatch(
       /distribution\/Edge\/Distribution$/,
     );
+  });
+
+  test("the bucket refuses plain HTTP to all but CloudFront", () => {
+    const { Properties } = at(template, "FirmwareStore/Bucket/Policy");
+    const found = statements(template, Properties?.["PolicyDocument"]);
+    expect(found.filter(({ effect }) => effect === "Deny")).toEqual([
+      {
+        sid: "PlainHttpForCloudFrontAlone",
+        effect: "Deny",
+        actions: ["s3:*"],
+        resources: ["FirmwareStore/Bucket", "FirmwareStore/Bucket/*"],
+        principal: { AWS: "*" },
+        condition: {
+          Bool: { "aws:SecureTransport": "false" },
+          StringNotEquals: { "aws:PrincipalServiceName": "cloudfront.amazonaws.com" },
+        },
+      },
+    ]);
   });
 
   test("the bucket is private, versioned and kept", () => {

@@ -1,9 +1,11 @@
 import { spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
 
 import { serviceIdSchema } from "@sealpost/protocol/keys.ts";
 import { describe, expect, test } from "vitest";
 
 import { readStage } from "../../infra/stage.ts";
+import type { StageInput } from "../../infra/stage.ts";
 
 const members = {
   serviceId: "meters.example",
@@ -11,6 +13,7 @@ const members = {
   logRetentionDays: 365,
   firmwareNoncurrentDays: 30,
   bootstrapThrottle: { rate: 50, burst: 100 },
+  messageThrottle: { rate: 500, burst: 1000 },
 };
 const input = {
   stage: "production",
@@ -54,6 +57,14 @@ test.each(["abc", "a:b.c_d-e", "ab", "-abc", "a b c", "a/b/c", "a".repeat(48), "
   },
 );
 
+test.each([
+  ["local", { rate: 1000, burst: 2000 }],
+  ["production", { rate: 500, burst: 1000 }],
+])("cdk.json throttles the messages of stage %s", (stage, messageThrottle) => {
+  const { stages } = JSON.parse(readFileSync("cdk.json", "utf8")).context;
+  expect(readStage({ ...local, stages, stage })).toMatchObject({ stage: { messageThrottle } });
+});
+
 describe("fails", () => {
   const correct = "correct context.stages.production in cdk.json";
   test.each([
@@ -75,7 +86,7 @@ describe("fails", () => {
     [
       "an unknown member",
       withMembers({ keyGenerations: 1 }),
-      `stage production: keyGenerations is not a member (serviceId, keyGeneration, logRetentionDays, firmwareNoncurrentDays, bootstrapThrottle): ${correct}`,
+      `stage production: keyGenerations is not a member (serviceId, keyGeneration, logRetentionDays, firmwareNoncurrentDays, bootstrapThrottle, messageThrottle): ${correct}`,
     ],
     [
       "a bad service id",
@@ -101,6 +112,28 @@ describe("fails", () => {
       "a throttle without burst",
       withMembers({ bootstrapThrottle: { rate: 1 } }),
       `stage production: bootstrapThrottle is {"rate":1}, but must be { "rate": requests a second, "burst": requests }, whole numbers from 1, because it is what slows down guessing of credentials: ${correct}`,
+    ],
+    ...[
+      [undefined, "is missing"],
+      [500, "is 500"],
+      [{ rate: 0, burst: 1000 }, 'is {"rate":0,"burst":1000}'],
+      [{ rate: 500, burst: "1000" }, 'is {"rate":500,"burst":"1000"}'],
+      [{ rate: 0.5, burst: 1 }, 'is {"rate":0.5,"burst":1}'],
+      [{ rate: 500, burst: 1000, quota: 1 }, 'is {"rate":500,"burst":1000,"quota":1}'],
+    ].map(([messageThrottle, given]): [string, StageInput, string] => [
+      `a throttle of messages that ${String(given)}`,
+      withMembers({ messageThrottle }),
+      `stage production: messageThrottle ${String(given)}, but must be { "rate": requests a second, "burst": requests }, whole numbers from 1, because each message costs RSA operations of KMS, whose quota the whole account shares: ${correct}`,
+    ]),
+    [
+      "a bad service id of the command line",
+      { ...input, serviceId: "a b" },
+      'stage production: serviceId is "a b", but must be 3 to 48 letters, digits or . : _ -, and begin with a letter or digit, because every token names it and devices keep it for life: correct -c serviceId',
+    ],
+    [
+      "a bad service id of the command line and a bad member",
+      { ...withMembers({ keyGeneration: 0 }), serviceId: "a b" },
+      `stage production: serviceId is "a b", but must be 3 to 48 letters, digits or . : _ -, and begin with a letter or digit, because every token names it and devices keep it for life; keyGeneration is 0, but must be a whole number from 1, because every commit is conditional on it: correct -c serviceId and context.stages.production in cdk.json`,
     ],
     [
       "two bad members, both named",
