@@ -110,8 +110,9 @@ Sealpost is up. Everything here is on this machine and gone after Ctrl-C.
   operators  ${stack.operatorUrl}
 
 In another terminal:
-  npx sealpost --help          enrol a device, see it, revoke it
-  npx sealpost-device --help   be that device
+  npx sealpost credential create --serial-number SN-0001 --out credential.json
+  npx sealpost-device bootstrap --package credential.json
+  npx sealpost --help; npx sealpost-device --help
   curl -i ${stack.messageUrl}/keys
 `;
 }
