@@ -117,7 +117,7 @@ async function decryptContent(
   }
 }
 
-/** The claims that say who speaks to whom; untrusted until the signature holds. */
+/** All claims, of which those that say who speaks to whom are checked; untrusted until the signature holds. */
 export function parseRequestBinding(jws: Jws) {
   return parseClaims(jws.payload, requestBindingSchema, "request");
 }

@@ -16,6 +16,7 @@ import { isTokenError } from "@sealpost/protocol/token-error.ts";
 import { readTrust } from "@sealpost/protocol/trust.ts";
 
 import { devicePuts, newDevice, readDevice } from "../registry/device.ts";
+import { areSame, thumbprintsOf } from "../registry/device-keys.ts";
 import { credentialTarget, deviceTarget, journalPut } from "../store/journal.ts";
 import type { CredentialRecord, DeviceKeys } from "../store/records.ts";
 import { usableCredential } from "./credential.ts";
@@ -113,10 +114,7 @@ async function certified(
   const device = deviceId === undefined ? undefined : await readDevice(store, deviceId, generation);
   if (!device || deviceId === undefined) return undefined;
   const { keys: present, certificate } = device.identity;
-  const prints = await Promise.all(
-    [present.signingKey, keys.signingKey, present.encryptionKey, keys.encryptionKey].map(thumbprint),
-  );
-  return prints[0] === prints[1] && prints[2] === prints[3] ? { deviceId, certificate } : undefined;
+  return areSame(await thumbprintsOf(present), await thumbprintsOf(keys)) ? { deviceId, certificate } : undefined;
 }
 
 /** Spends the credential and stores the device and its certificate, in one write; undefined if another request was faster. */

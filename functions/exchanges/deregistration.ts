@@ -3,11 +3,11 @@ import {
   type ReceiptClaims,
   deregistrationBodySchema,
 } from "@sealpost/protocol/exchanges/deregistration.ts";
-import { thumbprint } from "@sealpost/protocol/keys.ts";
 import { signReceipt } from "@sealpost/protocol/receipt.ts";
 
 import { Fault } from "../fault.ts";
 import { settleKeys } from "../registry/device.ts";
+import { thumbprintsOf } from "../registry/device-keys.ts";
 import { exchange } from "./exchange.ts";
 
 /** Figure 7. The device's items become a tombstone that holds the receipt. */
@@ -20,8 +20,7 @@ export const deregistration = exchange({
       sub: device.identity.deviceId,
       iat: now,
       type: "deregistration",
-      signingKey: await thumbprint(keys.signingKey),
-      encryptionKey: await thumbprint(keys.encryptionKey),
+      ...(await thumbprintsOf(keys)),
     };
     return { facts: await signReceipt(claims, receiptSigner) };
   },

@@ -1,9 +1,10 @@
 import { type RenewalReply, renewalBodySchema } from "@sealpost/protocol/exchanges/renewal.ts";
-import { type EcPublicJwk, thumbprint } from "@sealpost/protocol/keys.ts";
+import type { EcPublicJwk } from "@sealpost/protocol/keys.ts";
 import type { Refusal } from "@sealpost/protocol/refusals.ts";
 import { isTokenError } from "@sealpost/protocol/token-error.ts";
 import * as z from "zod/mini";
 
+import { areSame, thumbprintsOf } from "../registry/device-keys.ts";
 import type { DeviceKeys, IdentityRecord } from "../store/records.ts";
 import { exchange } from "./exchange.ts";
 
@@ -75,13 +76,10 @@ async function noveltyOf(
   proven: DeviceKeys,
   { keys, previousKeys }: Pick<IdentityRecord, "keys" | "previousKeys">,
 ): Promise<"new" | "present" | "reused"> {
-  const asked = await printsOf(proven);
-  const present = await printsOf(keys);
-  if (asked.every((print, role) => print === present[role])) return "present";
-  const known = new Set([...present, ...(previousKeys ? await printsOf(previousKeys) : [])]);
-  return asked.some((print) => known.has(print)) ? "reused" : "new";
-}
-
-async function printsOf({ signingKey, encryptionKey }: DeviceKeys): Promise<string[]> {
-  return Promise.all([signingKey, encryptionKey].map(thumbprint));
+  const asked = await thumbprintsOf(proven);
+  const present = await thumbprintsOf(keys);
+  if (areSame(asked, present)) return "present";
+  const previous = previousKeys ? await thumbprintsOf(previousKeys) : {};
+  const known = new Set([...Object.values(present), ...Object.values(previous)]);
+  return Object.values(asked).some((print) => known.has(print)) ? "reused" : "new";
 }

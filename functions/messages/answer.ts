@@ -1,4 +1,3 @@
-import { limits } from "@sealpost/protocol/limits.ts";
 import { type Problem, type ProblemCode, problem } from "@sealpost/protocol/problems.ts";
 import { sealReply } from "@sealpost/protocol/reply.ts";
 import { isTokenError } from "@sealpost/protocol/token-error.ts";
@@ -74,6 +73,3 @@ async function explain(ports: MessagePorts, error: unknown): Promise<Answered> {
 function toProblem(code: ProblemCode, log: Log, more: { [member: string]: unknown } = {}): Answered {
   return { kind: "problem", body: problem(code, more), log };
 }
-
-/** Refuses by size before a byte is decoded: a token has at most this many characters. */
-export const largestToken = limits.tokenBytes;

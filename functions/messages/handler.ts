@@ -1,8 +1,9 @@
+import { limits } from "@sealpost/protocol/limits.ts";
 import { problem } from "@sealpost/protocol/problems.ts";
 
 import { type HttpAnswer, type HttpEvent, bodyBytes, mediaType, problemAnswer, textAnswer } from "../http.ts";
 import { logInvocation } from "../log.ts";
-import { type Answered, answerMessage, largestToken } from "./answer.ts";
+import { type Answered, answerMessage } from "./answer.ts";
 import type { MessagePorts } from "./ports.ts";
 
 const messageMediaType = "application/jose";
@@ -25,7 +26,7 @@ async function answer(ports: MessagePorts, event: HttpEvent, now: number): Promi
     log: { outcome: code, reason },
   });
   // Four base64 characters carry three; a larger body is refused before it is decoded.
-  if ((event.body ?? "").length > largestToken * (4 / 3) + 4) return refuse("too-large", "body");
+  if ((event.body ?? "").length > limits.tokenBytes * (4 / 3) + 4) return refuse("too-large", "body");
   if (mediaType(event) !== messageMediaType) return refuse("not-accepted", "content-type");
   return answerMessage(ports, Buffer.from(bodyBytes(event)).toString("latin1"), now);
 }

@@ -8,7 +8,6 @@ import {
 import { type Jws, memberOf, tokenDigest, verifyJws } from "@sealpost/protocol/jws.ts";
 import { type EcPublicJwk, importPublicKey, thumbprint } from "@sealpost/protocol/keys.ts";
 import { limits } from "@sealpost/protocol/limits.ts";
-import { parseJson } from "@sealpost/protocol/strict.ts";
 import { replyAlgorithm } from "@sealpost/protocol/suites.ts";
 import { TokenError } from "@sealpost/protocol/token-error.ts";
 import * as z from "zod/mini";
@@ -67,7 +66,13 @@ export async function openRequest(ports: MessagePorts, token: string): Promise<V
   const device = await knownDevice(ports, binding.iss);
   const { keys, endsRenewal } = await signingKeys(device, jws.kid);
   await verifyJws(jws, keys.signingKey);
-  return { device, kid: jws.kid, keys, endsRenewal, ...(await readClaims(jws, device, keys)) } as VerifiedRequest;
+  return {
+    device,
+    kid: jws.kid,
+    keys,
+    endsRenewal,
+    ...(await readClaims(jws, binding, device, keys)),
+  } as VerifiedRequest;
 }
 
 /**
@@ -102,12 +107,13 @@ const usableJti = z.looseObject({ jti: requestClaimsSchema.shape.jti });
 const usablePlace = z.looseObject({ seq: requestClaimsSchema.shape.seq, ack: requestClaimsSchema.shape.ack });
 const usableReplyKey = z.looseObject({ replyKey: requestClaimsSchema.shape.replyKey });
 
+/** @param raw the claims as they were parsed, of any shape beyond the binding */
 async function readClaims(
   jws: Jws,
+  raw: object,
   device: Device,
   keys: DeviceKeys,
 ): Promise<Pick<VerifiedRequest, "replyTo" | "message">> {
-  const raw = parseJson(jws.payload, "request");
   const claims = requestClaimsSchema.safeParse(raw);
   const jti = usableJti.safeParse(raw).data?.jti;
   const { seq, ack } = usablePlace.safeParse(raw).data ?? {};

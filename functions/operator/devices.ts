@@ -1,9 +1,9 @@
-import { thumbprint } from "@sealpost/protocol/keys.ts";
 import { type Device as DeviceView, type DeviceDetail, deviceStatuses } from "@sealpost/protocol/operator-api.ts";
 import { problem } from "@sealpost/protocol/problems.ts";
 import * as z from "zod/mini";
 
 import { type Device, devicePuts, readDevice, revocationPut } from "../registry/device.ts";
+import { thumbprintsOf } from "../registry/device-keys.ts";
 import { deviceTarget, journalPut } from "../store/journal.ts";
 import { type IdentityRecord, identityRecordSchema, parseRecord } from "../store/records.ts";
 import { type Act, type Answer, type Decision, commit } from "./act.ts";
@@ -108,8 +108,7 @@ async function deviceDetail({ identity, status, window, lastSeen }: Device): Pro
   const { keys, certificate, receipt } = identity;
   return {
     ...deviceView({ ...identity, status }),
-    signingKey: await thumbprint(keys.signingKey),
-    encryptionKey: await thumbprint(keys.encryptionKey),
+    ...(await thumbprintsOf(keys)),
     certificate,
     ...(receipt === undefined ? {} : { receipt }),
     window: { ack: window.ack, high: window.high, ...(lastSeen === undefined ? {} : { lastSeen }) },
