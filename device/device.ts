@@ -3,7 +3,7 @@ import { deregistrationBodySchema, deregistrationOperation } from "@sealpost/pro
 import { firmwareReportBodySchema } from "@sealpost/protocol/exchanges/firmware.ts";
 import { registrationBodySchema, registrationOperation } from "@sealpost/protocol/exchanges/registration.ts";
 import { renewalOperation } from "@sealpost/protocol/exchanges/renewal.ts";
-import { memberOf } from "@sealpost/protocol/jws.ts";
+import { memberOf } from "@sealpost/protocol/token/jws.ts";
 import type * as z from "zod/mini";
 
 import { alignKeys } from "./identity/align-keys.ts";

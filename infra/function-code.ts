@@ -2,8 +2,8 @@
 export const functionEntries = {
   bootstrap: "functions/bootstrap/main.ts",
   messages: "functions/messages/main.ts",
-  "keyset-sign": "functions/keyset/sign.main.ts",
-  "keyset-read": "functions/keyset/read.main.ts",
+  "keyset-sign": "functions/key-set/sign.main.ts",
+  "keyset-read": "functions/key-set/read.main.ts",
   operator: "functions/operator/main.ts",
 } as const;
 

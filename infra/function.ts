@@ -7,7 +7,7 @@ import { Construct } from "constructs";
 
 /**
  * For a function that answers a device after several calls of KMS and DynamoDB in turn: longer than four of them take
- * with every attempt timed out (functions/aws/clients.ts), and shorter than the 30 seconds that API Gateway waits, so
+ * with every attempt timed out (functions/lambda/clients.ts), and shorter than the 30 seconds that API Gateway waits, so
  * that a slow service ends as the function's own problem and log line.
  */
 export const answerWithin = Duration.seconds(25);

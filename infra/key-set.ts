@@ -5,7 +5,7 @@ import { LambdaFunction as LambdaTarget } from "aws-cdk-lib/aws-events-targets";
 import { Trigger } from "aws-cdk-lib/triggers";
 import { Construct } from "constructs";
 
-import type { KeySetReadEnvironment, KeySetSignEnvironment } from "../functions/keyset/environment.ts";
+import type { KeySetReadEnvironment, KeySetSignEnvironment } from "../functions/key-set/environment.ts";
 import type { Api } from "./api.ts";
 import { CapabilityFunction } from "./function.ts";
 import type { FunctionSettings } from "./function.ts";

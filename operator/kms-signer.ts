@@ -1,9 +1,9 @@
 import { createHash, createPublicKey } from "node:crypto";
 
 import { GetPublicKeyCommand, KMSClient, SignCommand } from "@aws-sdk/client-kms";
-import { derToRaw } from "@sealpost/protocol/der.ts";
-import type { Signer } from "@sealpost/protocol/jws.ts";
-import { type EcPublicJwk, ecPublicJwkSchema, thumbprint } from "@sealpost/protocol/keys.ts";
+import { derToRaw } from "@sealpost/protocol/token/der.ts";
+import type { Signer } from "@sealpost/protocol/token/jws.ts";
+import { type EcPublicJwk, ecPublicJwkSchema, thumbprint } from "@sealpost/protocol/token/keys.ts";
 
 import { awsFault, clientConfiguration } from "./aws-access.ts";
 import { OperatorFault } from "./fault.ts";

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 
 import { hardwareSchema, modelSchema } from "@sealpost/protocol/exchanges/firmware.ts";
-import { type EcPublicJwk, ecPublicJwkSchema } from "@sealpost/protocol/keys.ts";
+import { type EcPublicJwk, ecPublicJwkSchema } from "@sealpost/protocol/token/keys.ts";
 import { InvalidArgumentError } from "commander";
 import * as z from "zod/mini";
 

@@ -1,4 +1,4 @@
-import { operatorLimits } from "@sealpost/protocol/operator-api.ts";
+import { operatorLimits } from "@sealpost/protocol/operator/api.ts";
 import { type Command, InvalidArgumentError } from "commander";
 
 import type { PageOptions } from "./service.ts";

@@ -1,5 +1,5 @@
-import * as api from "@sealpost/protocol/operator-api.ts";
-import { problemMediaType } from "@sealpost/protocol/problems.ts";
+import * as api from "@sealpost/protocol/operator/api.ts";
+import { problemMediaType } from "@sealpost/protocol/messages/problems.ts";
 import * as z from "zod/mini";
 
 import { awsFault, missingPolicy, unreachableFault } from "./aws-access.ts";

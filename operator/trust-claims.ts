@@ -1,5 +1,5 @@
-import { type EcPublicJwk } from "@sealpost/protocol/keys.ts";
-import type { TrustClaims } from "@sealpost/protocol/trust.ts";
+import { type EcPublicJwk } from "@sealpost/protocol/token/keys.ts";
+import type { TrustClaims } from "@sealpost/protocol/documents/trust.ts";
 
 /** What an operator says a trust document should state; whatever is undefined stays as it was, or takes the stack's own. */
 export type TrustWishes = {

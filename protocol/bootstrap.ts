@@ -1,6 +1,6 @@
 import * as z from "zod/mini";
 
-import { ecPublicJwkSchema, serviceIdSchema, thumbprintSchema } from "./keys.ts";
+import { ecPublicJwkSchema, serviceIdSchema, thumbprintSchema } from "./token/keys.ts";
 
 const base64Der = z.string().check(z.regex(/^[A-Za-z0-9+/]{40,8192}={0,2}$/));
 

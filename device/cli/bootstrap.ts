@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 
-import { parseJson } from "@sealpost/protocol/strict.ts";
-import { isTokenError } from "@sealpost/protocol/token-error.ts";
+import { parseJson } from "@sealpost/protocol/token/strict.ts";
+import { isTokenError } from "@sealpost/protocol/token/token-error.ts";
 import type { Command } from "commander";
 import * as z from "zod/mini";
 

@@ -1,6 +1,6 @@
 import { deregistrationOperation } from "@sealpost/protocol/exchanges/deregistration.ts";
 import { limits } from "@sealpost/protocol/limits.ts";
-import { encodeBase64url } from "@sealpost/protocol/strict.ts";
+import { encodeBase64url } from "@sealpost/protocol/token/strict.ts";
 
 import type { BackOff } from "./back-off.ts";
 import { DeviceError } from "../device-error.ts";

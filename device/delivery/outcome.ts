@@ -1,4 +1,4 @@
-import { refusals } from "@sealpost/protocol/refusals.ts";
+import { refusals } from "@sealpost/protocol/messages/refusals.ts";
 
 import { DeviceError } from "../device-error.ts";
 

@@ -1,10 +1,10 @@
-import { tokenDigest } from "@sealpost/protocol/jws.ts";
-import { type KeySet, type ServerKey } from "@sealpost/protocol/key-set.ts";
-import { thumbprint } from "@sealpost/protocol/keys.ts";
-import { type Reply, openReply } from "@sealpost/protocol/reply.ts";
-import { sealRequest } from "@sealpost/protocol/request.ts";
-import { isTokenError } from "@sealpost/protocol/token-error.ts";
-import { webCryptoSigner } from "@sealpost/protocol/web-crypto-signer.ts";
+import { tokenDigest } from "@sealpost/protocol/token/jws.ts";
+import { type KeySet, type ServerKey } from "@sealpost/protocol/documents/key-set.ts";
+import { thumbprint } from "@sealpost/protocol/token/keys.ts";
+import { type Reply, openReply } from "@sealpost/protocol/messages/reply.ts";
+import { sealRequest } from "@sealpost/protocol/messages/request.ts";
+import { isTokenError } from "@sealpost/protocol/token/token-error.ts";
+import { webCryptoSigner } from "@sealpost/protocol/token/web-crypto-signer.ts";
 
 import { generateReplyKey, publicJwk } from "../identity/device-keys.ts";
 import type { DeviceKeys } from "../ports.ts";

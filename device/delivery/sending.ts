@@ -1,5 +1,5 @@
-import type { Reply } from "@sealpost/protocol/reply.ts";
-import { isTokenError } from "@sealpost/protocol/token-error.ts";
+import type { Reply } from "@sealpost/protocol/messages/reply.ts";
+import { isTokenError } from "@sealpost/protocol/token/token-error.ts";
 
 import { alignKeys } from "../identity/align-keys.ts";
 import { DeviceError, type Setback, isDeviceError } from "../device-error.ts";

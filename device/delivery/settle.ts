@@ -12,11 +12,11 @@ import {
   registrationReplySchema,
 } from "@sealpost/protocol/exchanges/registration.ts";
 import { renewalOperation, renewalReplySchema } from "@sealpost/protocol/exchanges/renewal.ts";
-import { memberOf } from "@sealpost/protocol/jws.ts";
+import { memberOf } from "@sealpost/protocol/token/jws.ts";
 import { limits } from "@sealpost/protocol/limits.ts";
-import { openManifest } from "@sealpost/protocol/manifest.ts";
-import { openReceipt } from "@sealpost/protocol/receipt.ts";
-import { TokenError, isTokenError } from "@sealpost/protocol/token-error.ts";
+import { openManifest } from "@sealpost/protocol/documents/manifest.ts";
+import { openReceipt } from "@sealpost/protocol/documents/receipt.ts";
+import { TokenError, isTokenError } from "@sealpost/protocol/token/token-error.ts";
 import * as z from "zod/mini";
 
 import { verifyDeviceCertificate } from "../identity/device-certificate.ts";

@@ -1,5 +1,5 @@
 import type { ManifestClaims } from "@sealpost/protocol/exchanges/firmware.ts";
-import { decodeBase64url, encodeBase64url } from "@sealpost/protocol/strict.ts";
+import { decodeBase64url, encodeBase64url } from "@sealpost/protocol/token/strict.ts";
 
 import type { BackOff } from "../delivery/back-off.ts";
 import { ByteReader } from "./byte-reader.ts";

@@ -7,11 +7,11 @@ import {
   tokenErrorSchema,
   tokenPath,
 } from "@sealpost/protocol/bootstrap.ts";
-import { fromBase64, toBase64 } from "@sealpost/protocol/certificate.ts";
-import { openKeySet } from "@sealpost/protocol/key-set.ts";
-import { parseJson } from "@sealpost/protocol/strict.ts";
-import { TokenError, isTokenError } from "@sealpost/protocol/token-error.ts";
-import { followTrust } from "@sealpost/protocol/trust.ts";
+import { fromBase64, toBase64 } from "@sealpost/protocol/documents/certificate.ts";
+import { openKeySet } from "@sealpost/protocol/documents/key-set.ts";
+import { parseJson } from "@sealpost/protocol/token/strict.ts";
+import { TokenError, isTokenError } from "@sealpost/protocol/token/token-error.ts";
+import { followTrust } from "@sealpost/protocol/documents/trust.ts";
 import * as z from "zod/mini";
 
 import { baseOf } from "../delivery/base-url.ts";

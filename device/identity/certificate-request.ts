@@ -10,9 +10,9 @@ import {
   id_ce_subjectAltName,
 } from "@peculiar/asn1-x509";
 import { uuidUri } from "@sealpost/protocol/bootstrap.ts";
-import { subjectAlternativeName, toBase64 } from "@sealpost/protocol/certificate.ts";
-import { rawToDer } from "@sealpost/protocol/der.ts";
-import { type EcPublicJwk, thumbprint, thumbprintUri } from "@sealpost/protocol/keys.ts";
+import { subjectAlternativeName, toBase64 } from "@sealpost/protocol/documents/certificate.ts";
+import { rawToDer } from "@sealpost/protocol/token/der.ts";
+import { type EcPublicJwk, thumbprint, thumbprintUri } from "@sealpost/protocol/token/keys.ts";
 
 import { publicJwk } from "./device-keys.ts";
 import type { DeviceKeys } from "../ports.ts";

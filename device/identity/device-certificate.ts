@@ -12,9 +12,9 @@ import {
   id_ce_subjectAltName,
 } from "@peculiar/asn1-x509";
 import { uuidUri } from "@sealpost/protocol/bootstrap.ts";
-import { certificateKey, fromBase64, parseDer, verifyDer } from "@sealpost/protocol/certificate.ts";
-import { thumbprint, thumbprintUri } from "@sealpost/protocol/keys.ts";
-import { TokenError } from "@sealpost/protocol/token-error.ts";
+import { certificateKey, fromBase64, parseDer, verifyDer } from "@sealpost/protocol/documents/certificate.ts";
+import { thumbprint, thumbprintUri } from "@sealpost/protocol/token/keys.ts";
+import { TokenError } from "@sealpost/protocol/token/token-error.ts";
 
 import type { Thumbprints } from "./device-keys.ts";
 

@@ -1,4 +1,4 @@
-import { type EcPublicJwk, thumbprint, toEcPublicJwk } from "@sealpost/protocol/keys.ts";
+import { type EcPublicJwk, thumbprint, toEcPublicJwk } from "@sealpost/protocol/token/keys.ts";
 
 import type { DeviceKeys } from "../ports.ts";
 

@@ -1,8 +1,8 @@
 import { credentialPackageSchema } from "@sealpost/protocol/bootstrap.ts";
 import { manifestClaimsSchema } from "@sealpost/protocol/exchanges/firmware.ts";
 import { registrationBodySchema } from "@sealpost/protocol/exchanges/registration.ts";
-import { base64url256, thumbprintSchema } from "@sealpost/protocol/keys.ts";
-import { trustClaimsSchema } from "@sealpost/protocol/trust.ts";
+import { base64url256, thumbprintSchema } from "@sealpost/protocol/token/keys.ts";
+import { trustClaimsSchema } from "@sealpost/protocol/documents/trust.ts";
 import * as z from "zod/mini";
 
 import { DeviceError } from "../device-error.ts";

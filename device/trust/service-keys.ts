@@ -1,8 +1,8 @@
-import { type KeySet, openKeySet } from "@sealpost/protocol/key-set.ts";
+import { type KeySet, openKeySet } from "@sealpost/protocol/documents/key-set.ts";
 import { limits } from "@sealpost/protocol/limits.ts";
-import { parseJson } from "@sealpost/protocol/strict.ts";
-import { TokenError } from "@sealpost/protocol/token-error.ts";
-import { type CatchUp, catchUpSchema, followTrust } from "@sealpost/protocol/trust.ts";
+import { parseJson } from "@sealpost/protocol/token/strict.ts";
+import { TokenError } from "@sealpost/protocol/token/token-error.ts";
+import { type CatchUp, catchUpSchema, followTrust } from "@sealpost/protocol/documents/trust.ts";
 
 import { Clock } from "./clock.ts";
 import { DeviceError } from "../device-error.ts";

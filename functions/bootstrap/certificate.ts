@@ -6,14 +6,18 @@ import {
   certificateRequestSchema,
   firstTokenClaimsSchema,
 } from "@sealpost/protocol/bootstrap.ts";
-import { certificateKey, issueDeviceCertificate, openCertificateRequest } from "@sealpost/protocol/certificate.ts";
-import { memberOf, parseClaims, parseJws, tokenTypes, verifyJws } from "@sealpost/protocol/jws.ts";
-import { thumbprint } from "@sealpost/protocol/keys.ts";
+import {
+  certificateKey,
+  issueDeviceCertificate,
+  openCertificateRequest,
+} from "@sealpost/protocol/documents/certificate.ts";
+import { memberOf, parseClaims, parseJws, tokenTypes, verifyJws } from "@sealpost/protocol/token/jws.ts";
+import { thumbprint } from "@sealpost/protocol/token/keys.ts";
 import { limits } from "@sealpost/protocol/limits.ts";
-import type { ProblemCode } from "@sealpost/protocol/problems.ts";
-import { parseJson } from "@sealpost/protocol/strict.ts";
-import { isTokenError } from "@sealpost/protocol/token-error.ts";
-import { readTrust } from "@sealpost/protocol/trust.ts";
+import type { ProblemCode } from "@sealpost/protocol/messages/problems.ts";
+import { parseJson } from "@sealpost/protocol/token/strict.ts";
+import { isTokenError } from "@sealpost/protocol/token/token-error.ts";
+import { readTrust } from "@sealpost/protocol/documents/trust.ts";
 
 import { devicePuts, newDevice, readDevice } from "../registry/device.ts";
 import { areSame, thumbprintsOf } from "../registry/device-keys.ts";

@@ -1,8 +1,8 @@
-import { problem } from "@sealpost/protocol/problems.ts";
+import { problem } from "@sealpost/protocol/messages/problems.ts";
 
-import { faultCode } from "../fault.ts";
-import { type HttpAnswer, type HttpEvent, bodyBytes, jsonAnswer, mediaType, problemAnswer } from "../http.ts";
-import { logInvocation } from "../log.ts";
+import { faultCode } from "../lambda/fault.ts";
+import { type HttpAnswer, type HttpEvent, bodyBytes, jsonAnswer, mediaType, problemAnswer } from "../lambda/http.ts";
+import { logInvocation } from "../lambda/log.ts";
 import { exchangeCertificates } from "./certificate.ts";
 import type { BootstrapPorts } from "./ports.ts";
 import { grantFirstToken } from "./token.ts";

@@ -1,5 +1,5 @@
-import { dynamodbClient, kmsClient } from "../aws/clients.ts";
-import { kmsSigner } from "../aws/kms.ts";
+import { dynamodbClient, kmsClient } from "../lambda/clients.ts";
+import { kmsSigner } from "../custody/kms.ts";
 import { readCatchUp } from "../store/catch-up.ts";
 import { dynamodbStore } from "../store/dynamodb-store.ts";
 import { readBootstrapEnvironment } from "./environment.ts";

@@ -1,6 +1,6 @@
-import type { Signer } from "@sealpost/protocol/jws.ts";
-import type { EcPublicJwk } from "@sealpost/protocol/keys.ts";
-import type { CatchUp } from "@sealpost/protocol/trust.ts";
+import type { Signer } from "@sealpost/protocol/token/jws.ts";
+import type { EcPublicJwk } from "@sealpost/protocol/token/keys.ts";
+import type { CatchUp } from "@sealpost/protocol/documents/trust.ts";
 
 import type { Store } from "../store/port.ts";
 

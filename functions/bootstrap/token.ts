@@ -1,7 +1,7 @@
 import { createHash, randomUUID, timingSafeEqual } from "node:crypto";
 
 import { type FirstTokenClaims, certificateAudience } from "@sealpost/protocol/bootstrap.ts";
-import { signJws, tokenTypes } from "@sealpost/protocol/jws.ts";
+import { signJws, tokenTypes } from "@sealpost/protocol/token/jws.ts";
 import { limits } from "@sealpost/protocol/limits.ts";
 import * as z from "zod/mini";
 

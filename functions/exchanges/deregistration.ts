@@ -3,9 +3,9 @@ import {
   type ReceiptClaims,
   deregistrationBodySchema,
 } from "@sealpost/protocol/exchanges/deregistration.ts";
-import { signReceipt } from "@sealpost/protocol/receipt.ts";
+import { signReceipt } from "@sealpost/protocol/documents/receipt.ts";
 
-import { Fault } from "../fault.ts";
+import { Fault } from "../lambda/fault.ts";
 import { settleKeys } from "../registry/device.ts";
 import { thumbprintsOf } from "../registry/device-keys.ts";
 import { exchange } from "./exchange.ts";

@@ -1,6 +1,6 @@
-import { memberOf, type Signer } from "@sealpost/protocol/jws.ts";
-import type { EcPublicJwk } from "@sealpost/protocol/keys.ts";
-import type { Refusal } from "@sealpost/protocol/refusals.ts";
+import { memberOf, type Signer } from "@sealpost/protocol/token/jws.ts";
+import type { EcPublicJwk } from "@sealpost/protocol/token/keys.ts";
+import type { Refusal } from "@sealpost/protocol/messages/refusals.ts";
 import type * as z from "zod/mini";
 
 import type { Device } from "../registry/device.ts";

@@ -1,9 +1,9 @@
 import { type FirmwareCheckReply, firmwareCheckBodySchema } from "@sealpost/protocol/exchanges/firmware.ts";
-import { encodeBase64url } from "@sealpost/protocol/strict.ts";
+import { encodeBase64url } from "@sealpost/protocol/token/strict.ts";
 import * as z from "zod/mini";
 
 import type { Device } from "../registry/device.ts";
-import { Fault } from "../fault.ts";
+import { Fault } from "../lambda/fault.ts";
 import { exchange } from "./exchange.ts";
 
 /**

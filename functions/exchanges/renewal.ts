@@ -1,7 +1,7 @@
 import { type RenewalReply, renewalBodySchema } from "@sealpost/protocol/exchanges/renewal.ts";
-import type { EcPublicJwk } from "@sealpost/protocol/keys.ts";
-import type { Refusal } from "@sealpost/protocol/refusals.ts";
-import { isTokenError } from "@sealpost/protocol/token-error.ts";
+import type { EcPublicJwk } from "@sealpost/protocol/token/keys.ts";
+import type { Refusal } from "@sealpost/protocol/messages/refusals.ts";
+import { isTokenError } from "@sealpost/protocol/token/token-error.ts";
 import * as z from "zod/mini";
 
 import { areSame, thumbprintsOf } from "../registry/device-keys.ts";
@@ -58,7 +58,7 @@ export const renewal = exchange({
 });
 
 /** X.509 is a fifth of the function and a renewal is rare: no other message waits for it at a cold start. */
-const certificates = () => import("@sealpost/protocol/certificate.ts");
+const certificates = () => import("@sealpost/protocol/documents/certificate.ts");
 
 async function proveKeys(csr: string, encryptionKey: EcPublicJwk, deviceId: string): Promise<Proven> {
   try {

@@ -1,4 +1,4 @@
-import { defineEnvironment } from "../environment.ts";
+import { defineEnvironment } from "../lambda/environment.ts";
 
 /** `*_TABLE`: table names. `*_KEY`: KMS key ARNs. `KEY_GENERATION`: a positive integer in decimal. */
 export const readMessagesEnvironment = defineEnvironment(

@@ -1,10 +1,10 @@
-import { dynamodbClient, kmsClient } from "../aws/clients.ts";
-import { kmsContentKeyOpener, kmsSigner, kmsUnwrap } from "../aws/kms.ts";
+import { dynamodbClient, kmsClient } from "../lambda/clients.ts";
+import { kmsContentKeyOpener, kmsSigner, kmsUnwrap } from "../custody/kms.ts";
 import { readCatchUp } from "../store/catch-up.ts";
 import { dynamodbStore } from "../store/dynamodb-store.ts";
-import { releases } from "../store/releases.ts";
+import { releases } from "../releases/releases.ts";
 import { readMessagesEnvironment } from "./environment.ts";
-import { makeHandler } from "./handler.ts";
+import { makeHandler } from "../carriers/http.ts";
 
 const environment = readMessagesEnvironment();
 const kms = kmsClient();

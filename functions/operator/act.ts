@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 
-import { type Problem, problem } from "@sealpost/protocol/problems.ts";
+import { type Problem, problem } from "@sealpost/protocol/messages/problems.ts";
 
 import type { Put, Store } from "../store/port.ts";
 

@@ -1,4 +1,4 @@
-import type { AuditEntry } from "@sealpost/protocol/operator-api.ts";
+import type { AuditEntry } from "@sealpost/protocol/operator/api.ts";
 import * as z from "zod/mini";
 
 import { journalRecordSchema, parseRecord } from "../store/records.ts";

@@ -1,8 +1,8 @@
-import { memberOf } from "@sealpost/protocol/jws.ts";
-import { operatorLimits } from "@sealpost/protocol/operator-api.ts";
-import { type Problem, problem } from "@sealpost/protocol/problems.ts";
-import { parseJson } from "@sealpost/protocol/strict.ts";
-import { isTokenError } from "@sealpost/protocol/token-error.ts";
+import { memberOf } from "@sealpost/protocol/token/jws.ts";
+import { operatorLimits } from "@sealpost/protocol/operator/api.ts";
+import { type Problem, problem } from "@sealpost/protocol/messages/problems.ts";
+import { parseJson } from "@sealpost/protocol/token/strict.ts";
+import { isTokenError } from "@sealpost/protocol/token/token-error.ts";
 import * as z from "zod/mini";
 
 /** One request, by whom, as the routes see it. */

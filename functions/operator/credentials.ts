@@ -4,10 +4,10 @@ import {
   type Credential,
   createCredentialRequestSchema,
   operatorLimits,
-} from "@sealpost/protocol/operator-api.ts";
-import { thumbprint } from "@sealpost/protocol/keys.ts";
-import { problem } from "@sealpost/protocol/problems.ts";
-import type { TrustClaims } from "@sealpost/protocol/trust.ts";
+} from "@sealpost/protocol/operator/api.ts";
+import { thumbprint } from "@sealpost/protocol/token/keys.ts";
+import { problem } from "@sealpost/protocol/messages/problems.ts";
+import type { TrustClaims } from "@sealpost/protocol/documents/trust.ts";
 import * as z from "zod/mini";
 
 import { readCredential } from "../registry/credential.ts";

@@ -1,5 +1,5 @@
-import { decodeBase64url, encodeBase64url, parseJson } from "@sealpost/protocol/strict.ts";
-import { isTokenError } from "@sealpost/protocol/token-error.ts";
+import { decodeBase64url, encodeBase64url, parseJson } from "@sealpost/protocol/token/strict.ts";
+import { isTokenError } from "@sealpost/protocol/token/token-error.ts";
 import * as z from "zod/mini";
 
 import { type Parsed, invalid } from "./call.ts";

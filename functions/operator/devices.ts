@@ -1,5 +1,5 @@
-import { type Device as DeviceView, type DeviceDetail, deviceStatuses } from "@sealpost/protocol/operator-api.ts";
-import { problem } from "@sealpost/protocol/problems.ts";
+import { type Device as DeviceView, type DeviceDetail, deviceStatuses } from "@sealpost/protocol/operator/api.ts";
+import { problem } from "@sealpost/protocol/messages/problems.ts";
 import * as z from "zod/mini";
 
 import { type Device, devicePuts, readDevice, revocationPut } from "../registry/device.ts";

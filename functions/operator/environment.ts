@@ -1,4 +1,4 @@
-import { defineEnvironment } from "../environment.ts";
+import { defineEnvironment } from "../lambda/environment.ts";
 
 /** `*_TABLE`: table names. `KEY_GENERATION`: a positive integer in decimal. No key: operators sign on their own machines. */
 export const readOperatorEnvironment = defineEnvironment(

@@ -1,8 +1,8 @@
-import { type ProblemCode, problem, problemMediaType } from "@sealpost/protocol/problems.ts";
+import { type ProblemCode, problem, problemMediaType } from "@sealpost/protocol/messages/problems.ts";
 import type { APIGatewayProxyStructuredResultV2 } from "aws-lambda";
 
-import { type FaultCode, faultCode } from "../fault.ts";
-import { logInvocation } from "../log.ts";
+import { type FaultCode, faultCode } from "../lambda/fault.ts";
+import { logInvocation } from "../lambda/log.ts";
 import type { Answer } from "./act.ts";
 import { type OperatorEvent, parseEvent, toCall } from "./call.ts";
 import type { OperatorPorts } from "./ports.ts";

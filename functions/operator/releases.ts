@@ -1,12 +1,12 @@
-import { type CoSigned } from "@sealpost/protocol/co-signed.ts";
+import { type CoSigned } from "@sealpost/protocol/documents/co-signed.ts";
 import { type ManifestClaims, hardwareSchema, modelSchema } from "@sealpost/protocol/exchanges/firmware.ts";
-import { thumbprint } from "@sealpost/protocol/keys.ts";
+import { thumbprint } from "@sealpost/protocol/token/keys.ts";
 import { limits } from "@sealpost/protocol/limits.ts";
-import { openManifest } from "@sealpost/protocol/manifest.ts";
-import { type Release, publishReleaseRequestSchema } from "@sealpost/protocol/operator-api.ts";
-import { problem } from "@sealpost/protocol/problems.ts";
-import { isTokenError } from "@sealpost/protocol/token-error.ts";
-import type { TrustClaims } from "@sealpost/protocol/trust.ts";
+import { openManifest } from "@sealpost/protocol/documents/manifest.ts";
+import { type Release, publishReleaseRequestSchema } from "@sealpost/protocol/operator/api.ts";
+import { problem } from "@sealpost/protocol/messages/problems.ts";
+import { isTokenError } from "@sealpost/protocol/token/token-error.ts";
+import type { TrustClaims } from "@sealpost/protocol/documents/trust.ts";
 import * as z from "zod/mini";
 
 import { journalPut } from "../store/journal.ts";

@@ -1,12 +1,12 @@
 import { X509Certificate, createPublicKey } from "node:crypto";
 
-import type { CoSigned } from "@sealpost/protocol/co-signed.ts";
-import { type EcPublicJwk, thumbprint } from "@sealpost/protocol/keys.ts";
+import type { CoSigned } from "@sealpost/protocol/documents/co-signed.ts";
+import { type EcPublicJwk, thumbprint } from "@sealpost/protocol/token/keys.ts";
 import { limits } from "@sealpost/protocol/limits.ts";
-import { publishTrustRequestSchema } from "@sealpost/protocol/operator-api.ts";
-import { problem } from "@sealpost/protocol/problems.ts";
-import { isTokenError } from "@sealpost/protocol/token-error.ts";
-import { type TrustClaims, followTrust, readTrust } from "@sealpost/protocol/trust.ts";
+import { publishTrustRequestSchema } from "@sealpost/protocol/operator/api.ts";
+import { problem } from "@sealpost/protocol/messages/problems.ts";
+import { isTokenError } from "@sealpost/protocol/token/token-error.ts";
+import { type TrustClaims, followTrust, readTrust } from "@sealpost/protocol/documents/trust.ts";
 
 import { journalPut } from "../store/journal.ts";
 import type { Put, Store } from "../store/port.ts";

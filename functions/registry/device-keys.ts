@@ -1,4 +1,4 @@
-import { type Thumbprint, thumbprint } from "@sealpost/protocol/keys.ts";
+import { type Thumbprint, thumbprint } from "@sealpost/protocol/token/keys.ts";
 
 import type { DeviceKeys } from "../store/records.ts";
 

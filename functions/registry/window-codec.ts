@@ -1,7 +1,7 @@
 import { limits } from "@sealpost/protocol/limits.ts";
-import { refusalCodes } from "@sealpost/protocol/refusals.ts";
+import { refusalCodes } from "@sealpost/protocol/messages/refusals.ts";
 
-import { Fault } from "../fault.ts";
+import { Fault } from "../lambda/fault.ts";
 import type { WindowRecord } from "../store/records.ts";
 import type { Outcome, OutcomeStatus, Window } from "./window.ts";
 

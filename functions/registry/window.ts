@@ -1,5 +1,5 @@
 import { limits } from "@sealpost/protocol/limits.ts";
-import type { RefusalCode } from "@sealpost/protocol/refusals.ts";
+import type { RefusalCode } from "@sealpost/protocol/messages/refusals.ts";
 
 /** The sequence window of a device: exactly once by `seq`, without clocks. The rules are docs/protocol.md, "Delivery". */
 

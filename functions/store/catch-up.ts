@@ -1,4 +1,4 @@
-import type { CatchUp } from "@sealpost/protocol/trust.ts";
+import type { CatchUp } from "@sealpost/protocol/documents/trust.ts";
 
 import type { Store } from "./port.ts";
 import { keySetRecordSchema, parseRecord, trustRecordSchema } from "./records.ts";

@@ -8,8 +8,8 @@ import {
   TransactWriteCommand,
 } from "@aws-sdk/lib-dynamodb";
 
-import { awsErrorName, awsFault } from "../aws/errors.ts";
-import { Fault } from "../fault.ts";
+import { awsErrorName, awsFault } from "../lambda/errors.ts";
+import { Fault } from "../lambda/fault.ts";
 import { type Item, type Key, type Put, type Store, type Table, tables } from "./port.ts";
 
 export type TableNames = Partial<Record<Table, string>>;

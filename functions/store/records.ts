@@ -1,8 +1,8 @@
-import { base64url256, ecPublicJwkSchema } from "@sealpost/protocol/keys.ts";
+import { base64url256, ecPublicJwkSchema } from "@sealpost/protocol/token/keys.ts";
 import { firmwareStates, firmwareVersionSchema } from "@sealpost/protocol/exchanges/firmware.ts";
 import * as z from "zod/mini";
 
-import { Fault } from "../fault.ts";
+import { Fault } from "../lambda/fault.ts";
 import type { Item } from "./port.ts";
 
 /** Shapes of the stored items. docs/storage.md says who writes each, and for how long it lives. */

@@ -1,8 +1,8 @@
 import { randomBytes } from "node:crypto";
 
 import { type CredentialPackage, credentialPackageSchema } from "@sealpost/protocol/bootstrap.ts";
-import { tokenDigest } from "@sealpost/protocol/jws.ts";
-import { operatorLimits, serialNumberSchema } from "@sealpost/protocol/operator-api.ts";
+import { tokenDigest } from "@sealpost/protocol/token/jws.ts";
+import { operatorLimits, serialNumberSchema } from "@sealpost/protocol/operator/api.ts";
 import { type Command, InvalidArgumentError, Option } from "commander";
 
 import { createPrivateFile } from "../credential-file.ts";

@@ -1,4 +1,4 @@
-import { type Device, deviceStatuses } from "@sealpost/protocol/operator-api.ts";
+import { type Device, deviceStatuses } from "@sealpost/protocol/operator/api.ts";
 import { type Command, Option } from "commander";
 
 import { isoTime } from "../duration.ts";

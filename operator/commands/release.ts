@@ -1,8 +1,8 @@
 import { randomBytes } from "node:crypto";
 
 import { type ManifestClaims, manifestClaimsSchema } from "@sealpost/protocol/exchanges/firmware.ts";
-import { signManifest } from "@sealpost/protocol/manifest.ts";
-import type { ListReleasesReply, Release } from "@sealpost/protocol/operator-api.ts";
+import { signManifest } from "@sealpost/protocol/documents/manifest.ts";
+import type { ListReleasesReply, Release } from "@sealpost/protocol/operator/api.ts";
 import { type Command, InvalidArgumentError, Option } from "commander";
 
 import { isoTime } from "../duration.ts";

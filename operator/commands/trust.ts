@@ -1,6 +1,6 @@
-import { certificateKey, issueCaCertificate } from "@sealpost/protocol/certificate.ts";
-import { type EcPublicJwk, thumbprint } from "@sealpost/protocol/keys.ts";
-import { type TrustClaims, readTrust, signTrust } from "@sealpost/protocol/trust.ts";
+import { certificateKey, issueCaCertificate } from "@sealpost/protocol/documents/certificate.ts";
+import { type EcPublicJwk, thumbprint } from "@sealpost/protocol/token/keys.ts";
+import { type TrustClaims, readTrust, signTrust } from "@sealpost/protocol/documents/trust.ts";
 import type { Command } from "commander";
 
 import { isoTime } from "../duration.ts";

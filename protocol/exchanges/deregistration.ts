@@ -1,6 +1,6 @@
 import * as z from "zod/mini";
 
-import { thumbprintSchema } from "../keys.ts";
+import { thumbprintSchema } from "../token/keys.ts";
 
 export const deregistrationOperation = "deregister";
 

@@ -1,7 +1,7 @@
 import * as z from "zod/mini";
 
-import { coSignedSchema } from "../co-signed.ts";
-import { base64url256 } from "../keys.ts";
+import { coSignedSchema } from "../documents/co-signed.ts";
+import { base64url256 } from "../token/keys.ts";
 import { limits } from "../limits.ts";
 
 export const firmwareCheckOperation = "firmware.check";

@@ -1,11 +1,11 @@
 import { CompactEncrypt } from "jose";
 import { beforeAll, describe, expect, test } from "vitest";
 
-import { type PublicJwk, importPublicKey, rsaPublicJwkSchema, thumbprint } from "@sealpost/protocol/keys.ts";
-import { type SealedRequest, parseRequest } from "@sealpost/protocol/request.ts";
-import type { RequestAlgorithm } from "@sealpost/protocol/suites.ts";
+import { type PublicJwk, importPublicKey, rsaPublicJwkSchema, thumbprint } from "@sealpost/protocol/token/keys.ts";
+import { type SealedRequest, parseRequest } from "@sealpost/protocol/messages/request.ts";
+import type { RequestAlgorithm } from "@sealpost/protocol/suites/suites.ts";
 
-import type { ContentKeyOpener } from "../../functions/messages/ports.ts";
+import type { ContentKeyOpener } from "../../functions/receive/ports.ts";
 import { agreementKey } from "../support/keys.ts";
 
 /** What every custody of a decryption key must do: open what jose sealed to its public key, and refuse everything else as `decryption`. */

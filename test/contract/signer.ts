@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, test } from "vitest";
 
-import { type Signer, parseJws, signJws, tokenTypes, verifyJws } from "@sealpost/protocol/jws.ts";
-import { type EcPublicJwk, importPublicKey, thumbprint } from "@sealpost/protocol/keys.ts";
+import { type Signer, parseJws, signJws, tokenTypes, verifyJws } from "@sealpost/protocol/token/jws.ts";
+import { type EcPublicJwk, importPublicKey, thumbprint } from "@sealpost/protocol/token/keys.ts";
 
 import { signingKey } from "../support/keys.ts";
 

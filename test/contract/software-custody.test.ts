@@ -1,4 +1,4 @@
-import { rsaPublicJwkSchema, toEcPublicJwk } from "@sealpost/protocol/keys.ts";
+import { rsaPublicJwkSchema, toEcPublicJwk } from "@sealpost/protocol/token/keys.ts";
 
 import { signingKey } from "../support/keys.ts";
 import { agreementOpener, rsaOpener } from "../support/software-custody.ts";

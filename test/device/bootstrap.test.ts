@@ -1,10 +1,10 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 
-import { signKeySet } from "@sealpost/protocol/key-set.ts";
-import { issueDeviceCertificate } from "@sealpost/protocol/certificate.ts";
+import { signKeySet } from "@sealpost/protocol/documents/key-set.ts";
+import { issueDeviceCertificate } from "@sealpost/protocol/documents/certificate.ts";
 import { certificateAnswerSchema, type CertificateAnswer } from "@sealpost/protocol/bootstrap.ts";
-import { thumbprint } from "@sealpost/protocol/keys.ts";
-import { followTrust, signTrust } from "@sealpost/protocol/trust.ts";
+import { thumbprint } from "@sealpost/protocol/token/keys.ts";
+import { followTrust, signTrust } from "@sealpost/protocol/documents/trust.ts";
 
 import { basicCredentials } from "../../device/identity/bootstrap.ts";
 import { Device } from "../../device/device.ts";

@@ -1,19 +1,19 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 
-import { openKeySet } from "@sealpost/protocol/key-set.ts";
+import { openKeySet } from "@sealpost/protocol/documents/key-set.ts";
 import { limits } from "@sealpost/protocol/limits.ts";
-import { problem } from "@sealpost/protocol/problems.ts";
-import { parseRequest } from "@sealpost/protocol/request.ts";
-import { sealReply } from "@sealpost/protocol/reply.ts";
-import { signTrust } from "@sealpost/protocol/trust.ts";
+import { problem } from "@sealpost/protocol/messages/problems.ts";
+import { parseRequest } from "@sealpost/protocol/messages/request.ts";
+import { sealReply } from "@sealpost/protocol/messages/reply.ts";
+import { signTrust } from "@sealpost/protocol/documents/trust.ts";
 
 import { Device } from "../../device/device.ts";
 import { adviceFor, deviceErrors, isDeviceError } from "../../device/device-error.ts";
 import type { DeviceOptions } from "../../device/options.ts";
 import type { HttpAnswer, MessageTransport, StateStore } from "../../device/ports.ts";
-import { answerMessage } from "../../functions/messages/answer.ts";
+import { answerMessage } from "../../functions/receive/answer.ts";
 import { readDevice } from "../../functions/registry/device.ts";
-import type { CatchUp } from "@sealpost/protocol/trust.ts";
+import type { CatchUp } from "@sealpost/protocol/documents/trust.ts";
 import { signingKey } from "../support/keys.ts";
 import { present, serviceId } from "../support/service.ts";
 import { rsaOpener } from "../support/software-custody.ts";

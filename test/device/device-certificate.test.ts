@@ -14,8 +14,13 @@ import {
 } from "@peculiar/asn1-x509";
 import { beforeAll, describe, expect, test } from "vitest";
 
-import { fromBase64, issueCaCertificate, issueDeviceCertificate, toBase64 } from "@sealpost/protocol/certificate.ts";
-import { rawToDer } from "@sealpost/protocol/der.ts";
+import {
+  fromBase64,
+  issueCaCertificate,
+  issueDeviceCertificate,
+  toBase64,
+} from "@sealpost/protocol/documents/certificate.ts";
+import { rawToDer } from "@sealpost/protocol/token/der.ts";
 
 import { verifyDeviceCertificate } from "../../device/identity/device-certificate.ts";
 import { type SigningKey, agreementKey, signingKey } from "../support/keys.ts";
@@ -42,7 +47,7 @@ beforeAll(async () => {
     caKey: ca.jwk,
     now,
   });
-  const { thumbprint } = await import("@sealpost/protocol/keys.ts");
+  const { thumbprint } = await import("@sealpost/protocol/token/keys.ts");
   own = { signingKey: signing.kid, encryptionKey: await thumbprint(encryption.jwk), deviceId };
 });
 

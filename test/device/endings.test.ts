@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 
-import { openReceipt } from "@sealpost/protocol/receipt.ts";
-import { signReceipt } from "@sealpost/protocol/receipt.ts";
+import { openReceipt } from "@sealpost/protocol/documents/receipt.ts";
+import { signReceipt } from "@sealpost/protocol/documents/receipt.ts";
 
 import { Device } from "../../device/device.ts";
 import { thumbprints } from "../../device/identity/device-keys.ts";
@@ -102,7 +102,7 @@ describe("renewal", () => {
   });
 
   test("ok/certified by a CA that only a newer trust document names", async () => {
-    const { issueCaCertificate } = await import("@sealpost/protocol/certificate.ts");
+    const { issueCaCertificate } = await import("@sealpost/protocol/documents/certificate.ts");
     const { serviceId, present } = await import("../support/service.ts");
     const ca = await signingKey();
     const issuingCa = await issueCaCertificate({

@@ -1,7 +1,7 @@
 import { KMSClient } from "@aws-sdk/client-kms";
 import { GetFunctionConfigurationCommand, LambdaClient } from "@aws-sdk/client-lambda";
 
-import { kmsContentKeyOpener, kmsSigner } from "../../functions/aws/kms.ts";
+import { kmsContentKeyOpener, kmsSigner } from "../../functions/custody/kms.ts";
 import { emulatorClient } from "../../local/emulator/aws-environment.ts";
 import { openerContract } from "../contract/opener.ts";
 import { signerContract } from "../contract/signer.ts";

@@ -2,8 +2,8 @@ import { randomBytes } from "node:crypto";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
-import { openReceipt } from "@sealpost/protocol/receipt.ts";
-import { thumbprint, toEcPublicJwk } from "@sealpost/protocol/keys.ts";
+import { openReceipt } from "@sealpost/protocol/documents/receipt.ts";
+import { thumbprint, toEcPublicJwk } from "@sealpost/protocol/token/keys.ts";
 import { expect, test } from "vitest";
 
 import {

@@ -3,7 +3,7 @@ import { join } from "node:path";
 
 import { AttachRolePolicyCommand, DetachRolePolicyCommand, IAMClient } from "@aws-sdk/client-iam";
 import { GetFunctionConfigurationCommand, InvokeCommand, LambdaClient } from "@aws-sdk/client-lambda";
-import { sealRequest } from "@sealpost/protocol/request.ts";
+import { sealRequest } from "@sealpost/protocol/messages/request.ts";
 import { describe, expect, test } from "vitest";
 
 import { emulatorClient } from "../../local/emulator/aws-environment.ts";

@@ -5,13 +5,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
-import { type KeySet, openKeySet } from "@sealpost/protocol/key-set.ts";
-import { tokenDigest } from "@sealpost/protocol/jws.ts";
-import { type EcPublicJwk, toEcPublicJwk, thumbprint } from "@sealpost/protocol/keys.ts";
-import { type Reply, openReply } from "@sealpost/protocol/reply.ts";
-import { type RequestClaims, sealRequest } from "@sealpost/protocol/request.ts";
-import { type TrustClaims, catchUpSchema, readTrust } from "@sealpost/protocol/trust.ts";
-import { webCryptoSigner } from "@sealpost/protocol/web-crypto-signer.ts";
+import { type KeySet, openKeySet } from "@sealpost/protocol/documents/key-set.ts";
+import { tokenDigest } from "@sealpost/protocol/token/jws.ts";
+import { type EcPublicJwk, toEcPublicJwk, thumbprint } from "@sealpost/protocol/token/keys.ts";
+import { type Reply, openReply } from "@sealpost/protocol/messages/reply.ts";
+import { type RequestClaims, sealRequest } from "@sealpost/protocol/messages/request.ts";
+import { type TrustClaims, catchUpSchema, readTrust } from "@sealpost/protocol/documents/trust.ts";
+import { webCryptoSigner } from "@sealpost/protocol/token/web-crypto-signer.ts";
 import { inject } from "vitest";
 
 import {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 
-import { clientSettings } from "../../functions/aws/clients.ts";
+import { clientSettings } from "../../functions/lambda/clients.ts";
 import { at, ofType, pathOf, render, stageOf, statements, synthesise } from "./template.ts";
 
 const { template } = synthesise(stageOf("production"));

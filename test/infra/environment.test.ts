@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 
-import { defineEnvironment } from "../../functions/environment.ts";
+import { defineEnvironment } from "../../functions/lambda/environment.ts";
 
 const read = defineEnvironment("SERVICE_ID", "DEVICES_TABLE", "TRUST_TABLE");
 

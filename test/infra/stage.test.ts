@@ -1,7 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 
-import { serviceIdSchema } from "@sealpost/protocol/keys.ts";
+import { serviceIdSchema } from "@sealpost/protocol/token/keys.ts";
 import { describe, expect, test } from "vitest";
 
 import { readStage } from "../../infra/stage.ts";

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { credentialPackageSchema } from "@sealpost/protocol/bootstrap.ts";
-import { signTrust } from "@sealpost/protocol/trust.ts";
+import { signTrust } from "@sealpost/protocol/documents/trust.ts";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 
 import type { CredentialRecord } from "../../functions/store/records.ts";

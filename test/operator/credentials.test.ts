@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 
-import { signTrust } from "@sealpost/protocol/trust.ts";
+import { signTrust } from "@sealpost/protocol/documents/trust.ts";
 import { beforeEach, expect, test, vi } from "vitest";
 
 import type { CredentialRecord } from "../../functions/store/records.ts";

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 
-import { thumbprint } from "@sealpost/protocol/keys.ts";
+import { thumbprint } from "@sealpost/protocol/token/keys.ts";
 import { beforeEach, expect, test, vi } from "vitest";
 
 import { type Device, devicePuts, readDevice } from "../../functions/registry/device.ts";

@@ -1,6 +1,6 @@
 import { beforeEach, expect, test, vi } from "vitest";
 
-import { Fault } from "../../functions/fault.ts";
+import { Fault } from "../../functions/lambda/fault.ts";
 import { memoryStore } from "../../functions/store/memory-store.ts";
 import { actor, event, startOperator } from "./operator.ts";
 

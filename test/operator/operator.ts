@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 
-import { issueCaCertificate } from "@sealpost/protocol/certificate.ts";
-import type { TrustClaims } from "@sealpost/protocol/trust.ts";
+import { issueCaCertificate } from "@sealpost/protocol/documents/certificate.ts";
+import type { TrustClaims } from "@sealpost/protocol/documents/trust.ts";
 
 import { makeHandler } from "../../functions/operator/handler.ts";
 import type { OperatorPorts } from "../../functions/operator/ports.ts";

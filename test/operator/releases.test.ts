@@ -1,6 +1,6 @@
-import { signManifest } from "@sealpost/protocol/manifest.ts";
+import { signManifest } from "@sealpost/protocol/documents/manifest.ts";
 import type { ManifestClaims } from "@sealpost/protocol/exchanges/firmware.ts";
-import { type TrustClaims, signTrust } from "@sealpost/protocol/trust.ts";
+import { type TrustClaims, signTrust } from "@sealpost/protocol/documents/trust.ts";
 import { beforeEach, expect, test, vi } from "vitest";
 
 import type { ReleaseRecord } from "../../functions/store/records.ts";

@@ -1,5 +1,5 @@
-import { thumbprint } from "@sealpost/protocol/keys.ts";
-import { type TrustClaims, followTrust, readTrust, signTrust } from "@sealpost/protocol/trust.ts";
+import { thumbprint } from "@sealpost/protocol/token/keys.ts";
+import { type TrustClaims, followTrust, readTrust, signTrust } from "@sealpost/protocol/documents/trust.ts";
 import { beforeEach, describe, expect, test, vi } from "vitest";
 
 import { type SigningKey, signingKey } from "../support/keys.ts";

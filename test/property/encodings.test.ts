@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 
-import { derToRaw, rawToDer } from "@sealpost/protocol/der.ts";
-import { decodeBase64url, encodeBase64url, parseJson } from "@sealpost/protocol/strict.ts";
-import { isTokenError } from "@sealpost/protocol/token-error.ts";
+import { derToRaw, rawToDer } from "@sealpost/protocol/token/der.ts";
+import { decodeBase64url, encodeBase64url, parseJson } from "@sealpost/protocol/token/strict.ts";
+import { isTokenError } from "@sealpost/protocol/token/token-error.ts";
 
 const utf8 = new TextEncoder();
 

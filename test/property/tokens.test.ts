@@ -1,15 +1,15 @@
 import fc from "fast-check";
 import { beforeAll, describe, expect, test } from "vitest";
 
-import { parseJws, signJws, tokenDigest, tokenTypes, verifyJws } from "@sealpost/protocol/jws.ts";
-import { thumbprint } from "@sealpost/protocol/keys.ts";
+import { parseJws, signJws, tokenDigest, tokenTypes, verifyJws } from "@sealpost/protocol/token/jws.ts";
+import { thumbprint } from "@sealpost/protocol/token/keys.ts";
 import { limits } from "@sealpost/protocol/limits.ts";
-import { openReply } from "@sealpost/protocol/reply.ts";
-import { type RequestClaims } from "@sealpost/protocol/request.ts";
-import { isTokenError } from "@sealpost/protocol/token-error.ts";
+import { openReply } from "@sealpost/protocol/messages/reply.ts";
+import { type RequestClaims } from "@sealpost/protocol/messages/request.ts";
+import { isTokenError } from "@sealpost/protocol/token/token-error.ts";
 
-import { answerMessage } from "../../functions/messages/answer.ts";
-import { openRequest } from "../../functions/messages/open.ts";
+import { answerMessage } from "../../functions/receive/answer.ts";
+import { openRequest } from "../../functions/receive/open.ts";
 import { type RawDevice, rawDevice, registration } from "../support/raw-device.ts";
 import { type TestService, present, serviceId, startService } from "../support/service.ts";
 

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 
 import { limits } from "@sealpost/protocol/limits.ts";
-import { refusalCodes } from "@sealpost/protocol/refusals.ts";
+import { refusalCodes } from "@sealpost/protocol/messages/refusals.ts";
 
 import { decodeWindow, digestBytes, encodeWindow } from "../../functions/registry/window-codec.ts";
 import {

@@ -1,6 +1,6 @@
-import { type EcPublicJwk, toEcPublicJwk } from "@sealpost/protocol/keys.ts";
-import type { Signer } from "@sealpost/protocol/jws.ts";
-import { webCryptoSigner } from "@sealpost/protocol/web-crypto-signer.ts";
+import { type EcPublicJwk, toEcPublicJwk } from "@sealpost/protocol/token/keys.ts";
+import type { Signer } from "@sealpost/protocol/token/jws.ts";
+import { webCryptoSigner } from "@sealpost/protocol/token/web-crypto-signer.ts";
 
 /** Real P-256 keys of a test: never written anywhere. */
 export type SigningKey = Signer & { readonly jwk: EcPublicJwk; readonly pair: CryptoKeyPair };

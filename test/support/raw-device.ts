@@ -1,11 +1,11 @@
 import { randomUUID } from "node:crypto";
 
-import { tokenDigest } from "@sealpost/protocol/jws.ts";
-import { thumbprint } from "@sealpost/protocol/keys.ts";
-import { type Reply, openReply } from "@sealpost/protocol/reply.ts";
-import { type RequestClaims, sealRequest } from "@sealpost/protocol/request.ts";
+import { tokenDigest } from "@sealpost/protocol/token/jws.ts";
+import { thumbprint } from "@sealpost/protocol/token/keys.ts";
+import { type Reply, openReply } from "@sealpost/protocol/messages/reply.ts";
+import { type RequestClaims, sealRequest } from "@sealpost/protocol/messages/request.ts";
 
-import { answerMessage } from "../../functions/messages/answer.ts";
+import { answerMessage } from "../../functions/receive/answer.ts";
 import { devicePuts, newDevice } from "../../functions/registry/device.ts";
 import { deviceTarget, journalPut } from "../../functions/store/journal.ts";
 import { agreementKey, signingKey } from "./keys.ts";

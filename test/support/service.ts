@@ -1,15 +1,15 @@
-import { issueCaCertificate } from "@sealpost/protocol/certificate.ts";
-import { type ServerKey, openKeySet } from "@sealpost/protocol/key-set.ts";
-import { type TrustClaims, readTrust, signTrust } from "@sealpost/protocol/trust.ts";
+import { issueCaCertificate } from "@sealpost/protocol/documents/certificate.ts";
+import { type ServerKey, openKeySet } from "@sealpost/protocol/documents/key-set.ts";
+import { type TrustClaims, readTrust, signTrust } from "@sealpost/protocol/documents/trust.ts";
 
 import type { BootstrapPorts } from "../../functions/bootstrap/ports.ts";
-import { publishKeySet } from "../../functions/keyset/sign.ts";
-import type { MessagePorts } from "../../functions/messages/ports.ts";
+import { publishKeySet } from "../../functions/key-set/sign.ts";
+import type { MessagePorts } from "../../functions/receive/ports.ts";
 import { readCatchUp } from "../../functions/store/catch-up.ts";
 import { memoryStore } from "../../functions/store/memory-store.ts";
 import type { Put, Store } from "../../functions/store/port.ts";
 import type { CredentialRecord } from "../../functions/store/records.ts";
-import { releases } from "../../functions/store/releases.ts";
+import { releases } from "../../functions/releases/releases.ts";
 import { signingKey } from "./keys.ts";
 import { agreementOpener, rsaOpener } from "./software-custody.ts";
 

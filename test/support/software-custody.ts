@@ -1,7 +1,7 @@
-import { rsaPublicJwkSchema, thumbprint } from "@sealpost/protocol/keys.ts";
-import { TokenError } from "@sealpost/protocol/token-error.ts";
+import { rsaPublicJwkSchema, thumbprint } from "@sealpost/protocol/token/keys.ts";
+import { TokenError } from "@sealpost/protocol/token/token-error.ts";
 
-import type { ContentKeyOpener } from "../../functions/messages/ports.ts";
+import type { ContentKeyOpener } from "../../functions/receive/ports.ts";
 import { agreementKey } from "./keys.ts";
 
 /** Openers over WebCrypto keys for both request algorithms: the same port that KMS stands behind. */

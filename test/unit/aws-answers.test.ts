@@ -2,8 +2,8 @@ import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { KMSClient } from "@aws-sdk/client-kms";
 import { beforeEach, describe, expect, test } from "vitest";
 
-import { kmsContentKeyOpener } from "../../functions/aws/kms.ts";
-import { answerMessage } from "../../functions/messages/answer.ts";
+import { kmsContentKeyOpener } from "../../functions/custody/kms.ts";
+import { answerMessage } from "../../functions/receive/answer.ts";
 import { dynamodbStore } from "../../functions/store/dynamodb-store.ts";
 import type { Put } from "../../functions/store/port.ts";
 import { type RawDevice, rawDevice, registration } from "../support/raw-device.ts";

@@ -3,10 +3,10 @@ import { createHash, randomUUID } from "node:crypto";
 import { beforeEach, describe, expect, test, vi } from "vitest";
 
 import { certificateAnswerSchema, tokenAnswerSchema } from "@sealpost/protocol/bootstrap.ts";
-import { certificateKey } from "@sealpost/protocol/certificate.ts";
-import { signJws, tokenTypes } from "@sealpost/protocol/jws.ts";
+import { certificateKey } from "@sealpost/protocol/documents/certificate.ts";
+import { signJws, tokenTypes } from "@sealpost/protocol/token/jws.ts";
 import { limits } from "@sealpost/protocol/limits.ts";
-import { followTrust } from "@sealpost/protocol/trust.ts";
+import { followTrust } from "@sealpost/protocol/documents/trust.ts";
 
 import { certificateRequest } from "../../device/identity/certificate-request.ts";
 import { makeHandler } from "../../functions/bootstrap/handler.ts";

@@ -11,9 +11,9 @@ import {
 } from "@peculiar/asn1-x509";
 
 import { uuidUri } from "@sealpost/protocol/bootstrap.ts";
-import { subjectAlternativeName, toBase64 } from "@sealpost/protocol/certificate.ts";
-import { rawToDer } from "@sealpost/protocol/der.ts";
-import { type EcPublicJwk, thumbprint, thumbprintUri } from "@sealpost/protocol/keys.ts";
+import { subjectAlternativeName, toBase64 } from "@sealpost/protocol/documents/certificate.ts";
+import { rawToDer } from "@sealpost/protocol/token/der.ts";
+import { type EcPublicJwk, thumbprint, thumbprintUri } from "@sealpost/protocol/token/keys.ts";
 
 import type { SigningKey } from "../support/keys.ts";
 

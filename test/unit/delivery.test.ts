@@ -1,11 +1,11 @@
 import { beforeEach, describe, expect, test } from "vitest";
 
 import { limits } from "@sealpost/protocol/limits.ts";
-import { thumbprint } from "@sealpost/protocol/keys.ts";
-import { refusalCodes, refusals } from "@sealpost/protocol/refusals.ts";
+import { thumbprint } from "@sealpost/protocol/token/keys.ts";
+import { refusalCodes, refusals } from "@sealpost/protocol/messages/refusals.ts";
 
-import { answerMessage } from "../../functions/messages/answer.ts";
-import type { MessagePorts } from "../../functions/messages/ports.ts";
+import { answerMessage } from "../../functions/receive/answer.ts";
+import type { MessagePorts } from "../../functions/receive/ports.ts";
 import { rawDevice, registration } from "../support/raw-device.ts";
 import { type TestService, present, startService } from "../support/service.ts";
 import { type Claims, type Speaker, actionsOf, encrypt, newKeys, revoke, speaker, stored } from "./speaker.ts";
@@ -329,7 +329,7 @@ describe("names that JavaScript knows", () => {
       '"body":{}',
       `"body":{"__proto__":{"model":${JSON.stringify(model)}},${JSON.stringify(body).slice(1)}`,
     );
-    const { encodeBase64url } = await import("@sealpost/protocol/strict.ts");
+    const { encodeBase64url } = await import("@sealpost/protocol/token/strict.ts");
     const header = { alg: "ES256", kid: device.keys.signing.kid, typ: "sealpost-request+jwt" };
     const input = `${encodeBase64url(JSON.stringify(header))}.${encodeBase64url(claims)}`;
     const jws = `${input}.${encodeBase64url(await device.keys.signing.sign(new TextEncoder().encode(input)))}`;

@@ -4,10 +4,10 @@ import { dirname, join } from "node:path";
 import { describe, expect, test } from "vitest";
 
 import { firmwareStates } from "@sealpost/protocol/exchanges/firmware.ts";
-import { tokenTypes } from "@sealpost/protocol/jws.ts";
+import { tokenTypes } from "@sealpost/protocol/token/jws.ts";
 import { limits } from "@sealpost/protocol/limits.ts";
-import { problems } from "@sealpost/protocol/problems.ts";
-import { refusalCodes, refusals } from "@sealpost/protocol/refusals.ts";
+import { problems } from "@sealpost/protocol/messages/problems.ts";
+import { refusalCodes, refusals } from "@sealpost/protocol/messages/refusals.ts";
 
 import { exchanges } from "../../functions/exchanges/exchanges.ts";
 import { journalRecordSchema } from "../../functions/store/records.ts";

@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import { beforeEach, describe, expect, test } from "vitest";
 
 import { firmwareCheckReplySchema, type ManifestClaims } from "@sealpost/protocol/exchanges/firmware.ts";
-import { openManifest, signManifest } from "@sealpost/protocol/manifest.ts";
+import { openManifest, signManifest } from "@sealpost/protocol/documents/manifest.ts";
 
 import { decideRelease } from "../../functions/operator/releases.ts";
 import { parseRecord, releaseRecordSchema } from "../../functions/store/records.ts";

@@ -4,7 +4,7 @@ import { afterEach, beforeEach, expect, test, vi } from "vitest";
 
 import { certificateRequest } from "../../device/identity/certificate-request.ts";
 import { makeHandler as makeBootstrap } from "../../functions/bootstrap/handler.ts";
-import { makeHandler as makeMessages } from "../../functions/messages/handler.ts";
+import { makeHandler as makeMessages } from "../../functions/carriers/http.ts";
 import { agreementKey, signingKey } from "../support/keys.ts";
 import { rawDevice, registration } from "../support/raw-device.ts";
 import { present, startService, storeCredential } from "../support/service.ts";

@@ -1,10 +1,10 @@
 import { beforeEach, describe, expect, test } from "vitest";
 
 import { limits } from "@sealpost/protocol/limits.ts";
-import { openReceipt } from "@sealpost/protocol/receipt.ts";
-import { thumbprint } from "@sealpost/protocol/keys.ts";
+import { openReceipt } from "@sealpost/protocol/documents/receipt.ts";
+import { thumbprint } from "@sealpost/protocol/token/keys.ts";
 
-import { answerMessage } from "../../functions/messages/answer.ts";
+import { answerMessage } from "../../functions/receive/answer.ts";
 import { readDevice } from "../../functions/registry/device.ts";
 import { type RawDevice, rawDevice, registration } from "../support/raw-device.ts";
 import { type TestService, present, startService } from "../support/service.ts";
@@ -216,7 +216,7 @@ describe("what is not proven", () => {
     const unknown = await device.seal({ ...claims, iss: crypto.randomUUID() });
     const foreign = await stranger.seal(claims).then(() => stranger);
     const otherKey = await device.seal(claims).then(async () => {
-      const { sealRequest } = await import("@sealpost/protocol/request.ts");
+      const { sealRequest } = await import("@sealpost/protocol/messages/request.ts");
       return sealRequest(claims, foreign.signer, service.serverKeys.rsa);
     });
     const answers = await Promise.all(
@@ -258,7 +258,7 @@ describe("a restored registry", () => {
     await restored.store.write(items.map((item) => ({ table: "journal", item, when: "absent" })));
     const there = { ...device, claims: await device.claimsOf("register", registration, { seq: 40, ack: 39 }) };
     const claims = { ...there.claims, serverKey: restored.serverKeys.rsa.kid };
-    const { sealRequest } = await import("@sealpost/protocol/request.ts");
+    const { sealRequest } = await import("@sealpost/protocol/messages/request.ts");
     const { token } = await sealRequest(claims, device.signer, restored.serverKeys.rsa);
     expect((await answerMessage(restored.messages, token, present)).kind).toBe("sealed");
     expect((await readDevice(restored.store, device.deviceId, 1))?.status).toBe("registered");

@@ -1,11 +1,11 @@
 import { beforeEach, describe, expect, test } from "vitest";
 
-import { importPublicKey } from "@sealpost/protocol/keys.ts";
-import { decodeBase64url, encodeBase64url } from "@sealpost/protocol/strict.ts";
+import { importPublicKey } from "@sealpost/protocol/token/keys.ts";
+import { decodeBase64url, encodeBase64url } from "@sealpost/protocol/token/strict.ts";
 import { CompactEncrypt } from "jose";
 
-import { Fault } from "../../functions/fault.ts";
-import { type Answered, answerMessage } from "../../functions/messages/answer.ts";
+import { Fault } from "../../functions/lambda/fault.ts";
+import { type Answered, answerMessage } from "../../functions/receive/answer.ts";
 import { rawDevice, registration } from "../support/raw-device.ts";
 import { type TestService, present, serviceId, startService } from "../support/service.ts";
 import { type Claims, type Speaker, encrypt, newKeys, speaker } from "./speaker.ts";
@@ -145,7 +145,7 @@ describe("a token that is not a request", () => {
     expect((await device.open(answered.token, jws, sent)).status).toBe("ok");
     expect((await post(answered.token)).log["reason"]).toBe("jwe-header");
     const claims = { iss: serviceId, aud: device.deviceId, request: "x", status: "ok", body: {} };
-    const { signJws, tokenTypes } = await import("@sealpost/protocol/jws.ts");
+    const { signJws, tokenTypes } = await import("@sealpost/protocol/token/jws.ts");
     const reflected = await signJws(tokenTypes.reply, claims, service.replyKey);
     expect((await post(await encrypt(service, reflected))).log["reason"]).toBe("jws-header");
   });

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from "vitest";
 
-import { answerMessage } from "../../functions/messages/answer.ts";
+import { answerMessage } from "../../functions/receive/answer.ts";
 import { memoryStore } from "../../functions/store/memory-store.ts";
 import { rawDevice, registration } from "../support/raw-device.ts";
 import { type TestService, present, startService } from "../support/service.ts";

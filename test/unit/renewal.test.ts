@@ -1,9 +1,9 @@
 import { beforeEach, describe, expect, test } from "vitest";
 
-import { certificateKey } from "@sealpost/protocol/certificate.ts";
-import { thumbprint } from "@sealpost/protocol/keys.ts";
+import { certificateKey } from "@sealpost/protocol/documents/certificate.ts";
+import { thumbprint } from "@sealpost/protocol/token/keys.ts";
 
-import type { MessagePorts } from "../../functions/messages/ports.ts";
+import type { MessagePorts } from "../../functions/receive/ports.ts";
 import { rawDevice, registration } from "../support/raw-device.ts";
 import { type TestService, startService } from "../support/service.ts";
 import { type Speaker, type SpeakerKeys, actionsOf, itemsOf, newKeys, speaker, stored } from "./speaker.ts";

@@ -6,7 +6,7 @@ import { certificateAnswerSchema, tokenAnswerSchema } from "@sealpost/protocol/b
 
 import { makeHandler } from "../../functions/bootstrap/handler.ts";
 import type { BootstrapPorts } from "../../functions/bootstrap/ports.ts";
-import type { MessagePorts } from "../../functions/messages/ports.ts";
+import type { MessagePorts } from "../../functions/receive/ports.ts";
 import { revokeDevice } from "../../functions/operator/devices.ts";
 import type { OperatorPorts } from "../../functions/operator/ports.ts";
 import { journalPut } from "../../functions/store/journal.ts";

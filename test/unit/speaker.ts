@@ -2,14 +2,14 @@ import { randomUUID } from "node:crypto";
 
 import { CompactEncrypt } from "jose";
 
-import { type Signer, signJws, tokenDigest, tokenTypes } from "@sealpost/protocol/jws.ts";
-import { importPublicKey, thumbprint } from "@sealpost/protocol/keys.ts";
+import { type Signer, signJws, tokenDigest, tokenTypes } from "@sealpost/protocol/token/jws.ts";
+import { importPublicKey, thumbprint } from "@sealpost/protocol/token/keys.ts";
 import { limits } from "@sealpost/protocol/limits.ts";
-import { type Reply, openReply } from "@sealpost/protocol/reply.ts";
+import { type Reply, openReply } from "@sealpost/protocol/messages/reply.ts";
 
 import { certificateRequest } from "../../device/identity/certificate-request.ts";
-import { type Answered, answerMessage } from "../../functions/messages/answer.ts";
-import type { MessagePorts } from "../../functions/messages/ports.ts";
+import { type Answered, answerMessage } from "../../functions/receive/answer.ts";
+import type { MessagePorts } from "../../functions/receive/ports.ts";
 import { readDevice } from "../../functions/registry/device.ts";
 import { decideRevocation } from "../../functions/operator/devices.ts";
 import type { Item } from "../../functions/store/port.ts";

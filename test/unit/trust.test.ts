@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, test } from "vitest";
 
-import type { EcPublicJwk } from "@sealpost/protocol/keys.ts";
-import { type TrustClaims, followTrust, signTrust } from "@sealpost/protocol/trust.ts";
+import type { EcPublicJwk } from "@sealpost/protocol/token/keys.ts";
+import { type TrustClaims, followTrust, signTrust } from "@sealpost/protocol/documents/trust.ts";
 
 import { type SigningKey, signingKey } from "../support/keys.ts";
 

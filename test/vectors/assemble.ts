@@ -8,8 +8,8 @@ import {
   randomBytes,
 } from "node:crypto";
 
-import type { Signer } from "@sealpost/protocol/jws.ts";
-import { type EcPublicJwk, type RsaPublicJwk, toEcPublicJwk } from "@sealpost/protocol/keys.ts";
+import type { Signer } from "@sealpost/protocol/token/jws.ts";
+import { type EcPublicJwk, type RsaPublicJwk, toEcPublicJwk } from "@sealpost/protocol/token/keys.ts";
 
 import { concatKdf } from "./node-custody.ts";
 

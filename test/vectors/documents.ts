@@ -1,10 +1,10 @@
 import { createCipheriv, createHash, hkdfSync } from "node:crypto";
 
-import type { CoSigned } from "@sealpost/protocol/co-signed.ts";
-import { tokenTypes } from "@sealpost/protocol/jws.ts";
-import { type PublicJwk, thumbprint } from "@sealpost/protocol/keys.ts";
+import type { CoSigned } from "@sealpost/protocol/documents/co-signed.ts";
+import { tokenTypes } from "@sealpost/protocol/token/jws.ts";
+import { type PublicJwk, thumbprint } from "@sealpost/protocol/token/keys.ts";
 import { limits } from "@sealpost/protocol/limits.ts";
-import type { TrustClaims } from "@sealpost/protocol/trust.ts";
+import type { TrustClaims } from "@sealpost/protocol/documents/trust.ts";
 
 import { type Json, assembleJws, flipLastBit } from "./assemble.ts";
 import {

@@ -1,4 +1,4 @@
-import { derToRaw, rawToDer } from "@sealpost/protocol/der.ts";
+import { derToRaw, rawToDer } from "@sealpost/protocol/token/der.ts";
 import { limits } from "@sealpost/protocol/limits.ts";
 
 import type { VectorFile } from "./vector-file.ts";

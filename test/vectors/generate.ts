@@ -14,7 +14,7 @@ import { ensureTestKeys, warning } from "./test-keys.ts";
 await ensureTestKeys();
 const write = (name: string, vectors: object) => {
   writeFileSync(
-    new URL(`${name}.json`, import.meta.url),
+    new URL(`../../vectors/${name}.json`, import.meta.url),
     `${JSON.stringify({ note: warning, ...vectors }, null, 2)}\n`,
   );
 };

@@ -8,10 +8,10 @@ import {
   privateDecrypt,
 } from "node:crypto";
 
-import { thumbprint } from "@sealpost/protocol/keys.ts";
-import { TokenError } from "@sealpost/protocol/token-error.ts";
+import { thumbprint } from "@sealpost/protocol/token/keys.ts";
+import { TokenError } from "@sealpost/protocol/token/token-error.ts";
 
-import type { ContentKeyOpener } from "../../functions/messages/ports.ts";
+import type { ContentKeyOpener } from "../../functions/receive/ports.ts";
 import { ecPrivateJwk, ecPublicJwk, rsaPrivateJwk, rsaPublicJwk } from "./test-keys.ts";
 
 /** Openers over the test keys, with OpenSSL by way of node:crypto: another implementation than the one under test. */

@@ -1,6 +1,6 @@
-import { tokenDigest, tokenTypes } from "@sealpost/protocol/jws.ts";
+import { tokenDigest, tokenTypes } from "@sealpost/protocol/token/jws.ts";
 import { limits } from "@sealpost/protocol/limits.ts";
-import type { AwaitedReply } from "@sealpost/protocol/reply.ts";
+import type { AwaitedReply } from "@sealpost/protocol/messages/reply.ts";
 
 import { type Json, type KeyManagement, assembleJwe, assembleJws, flipLastBit, withUnusedBits } from "./assemble.ts";
 import { deviceId, ecPublicJwk, kidOf, now, otherDeviceId, serviceId, signerOf } from "./test-keys.ts";

@@ -1,5 +1,5 @@
 import { limits } from "@sealpost/protocol/limits.ts";
-import { tokenTypes } from "@sealpost/protocol/jws.ts";
+import { tokenTypes } from "@sealpost/protocol/token/jws.ts";
 
 import { type Json, type KeyManagement, assembleJwe, assembleJws, flipLastBit, withUnusedBits } from "./assemble.ts";
 import {
@@ -14,7 +14,7 @@ import {
   signerOf,
 } from "./test-keys.ts";
 import type { VectorFile } from "./vector-file.ts";
-import { thumbprint } from "@sealpost/protocol/keys.ts";
+import { thumbprint } from "@sealpost/protocol/token/keys.ts";
 
 export type RequestVector = {
   readonly token: string;

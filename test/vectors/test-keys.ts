@@ -1,14 +1,14 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 
-import type { Signer } from "@sealpost/protocol/jws.ts";
+import type { Signer } from "@sealpost/protocol/token/jws.ts";
 import {
   type EcPublicJwk,
   type RsaPublicJwk,
   rsaPublicJwkSchema,
   thumbprint,
   toEcPublicJwk,
-} from "@sealpost/protocol/keys.ts";
-import { webCryptoSigner } from "@sealpost/protocol/web-crypto-signer.ts";
+} from "@sealpost/protocol/token/keys.ts";
+import { webCryptoSigner } from "@sealpost/protocol/token/web-crypto-signer.ts";
 
 /** The keys of the vectors. Their private halves are in the repository, so they protect nothing. */
 
@@ -41,7 +41,7 @@ export type EcName = (typeof ecNames)[number];
 type Jwk = JsonWebKey & { kid?: string };
 type KeyFile = { note: string; ec: Record<EcName, Jwk>; rsa: { messageDecryption: Jwk } };
 
-const path = new URL("keys.json", import.meta.url);
+const path = new URL("../../vectors/keys.json", import.meta.url);
 
 /** Makes `keys.json` once; from then on it is fixed. */
 export async function ensureTestKeys(): Promise<void> {

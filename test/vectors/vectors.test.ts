@@ -2,18 +2,18 @@ import { readFileSync } from "node:fs";
 
 import { describe, expect, test } from "vitest";
 
-import { derToRaw, rawToDer } from "@sealpost/protocol/der.ts";
-import { openKeySet } from "@sealpost/protocol/key-set.ts";
-import { thumbprint } from "@sealpost/protocol/keys.ts";
-import { openManifest } from "@sealpost/protocol/manifest.ts";
-import { openReceipt } from "@sealpost/protocol/receipt.ts";
-import { openReply } from "@sealpost/protocol/reply.ts";
-import { decodeBase64url, encodeBase64url, parseJson } from "@sealpost/protocol/strict.ts";
-import { TokenError, type TokenErrorCode, isTokenError } from "@sealpost/protocol/token-error.ts";
-import { followTrust } from "@sealpost/protocol/trust.ts";
+import { derToRaw, rawToDer } from "@sealpost/protocol/token/der.ts";
+import { openKeySet } from "@sealpost/protocol/documents/key-set.ts";
+import { thumbprint } from "@sealpost/protocol/token/keys.ts";
+import { openManifest } from "@sealpost/protocol/documents/manifest.ts";
+import { openReceipt } from "@sealpost/protocol/documents/receipt.ts";
+import { openReply } from "@sealpost/protocol/messages/reply.ts";
+import { decodeBase64url, encodeBase64url, parseJson } from "@sealpost/protocol/token/strict.ts";
+import { TokenError, type TokenErrorCode, isTokenError } from "@sealpost/protocol/token/token-error.ts";
+import { followTrust } from "@sealpost/protocol/documents/trust.ts";
 
 import { openContent } from "../../device/firmware/rfc8188.ts";
-import { openRequest } from "../../functions/messages/open.ts";
+import { openRequest } from "../../functions/receive/open.ts";
 import { devicePuts, newDevice } from "../../functions/registry/device.ts";
 import { memoryStore } from "../../functions/store/memory-store.ts";
 import { startService } from "../support/service.ts";
@@ -33,7 +33,7 @@ import { agreementPrivateKey, deviceId, ecPublicJwk, kidOf, now, rsaPublicJwk, s
 import type { VectorFile } from "./vector-file.ts";
 
 const read = <T>(name: string) =>
-  JSON.parse(readFileSync(new URL(`${name}.json`, import.meta.url), "utf8")) as T & { note: string };
+  JSON.parse(readFileSync(new URL(`../../vectors/${name}.json`, import.meta.url), "utf8")) as T & { note: string };
 const bytesOf = (hex: string) => new Uint8Array(Buffer.from(hex, "hex"));
 
 /** Each valid vector opens to what is expected of it; each invalid one gives its error code, and no other. */

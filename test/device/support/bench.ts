@@ -3,7 +3,7 @@ import { createHash, randomBytes, randomUUID } from "node:crypto";
 import { vi } from "vitest";
 
 import { credentialPackageSchema, type CredentialPackage } from "@sealpost/protocol/bootstrap.ts";
-import { thumbprint } from "@sealpost/protocol/keys.ts";
+import { thumbprint } from "@sealpost/protocol/token/keys.ts";
 
 import { memoryKeyStore } from "../../../device/adapters/memory-key-store.ts";
 import { memoryStateStore } from "../../../device/adapters/memory-state-store.ts";
@@ -17,7 +17,7 @@ import type {
   MessageTransport,
 } from "../../../device/ports.ts";
 import { makeHandler } from "../../../functions/bootstrap/handler.ts";
-import { answerMessage } from "../../../functions/messages/answer.ts";
+import { answerMessage } from "../../../functions/receive/answer.ts";
 import { readDevice } from "../../../functions/registry/device.ts";
 import { type TestService, present, serviceId, startService, storeCredential } from "../../support/service.ts";
 

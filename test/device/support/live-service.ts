@@ -4,7 +4,7 @@ import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
 
 import { makeHandler } from "../../../functions/bootstrap/handler.ts";
-import { answerMessage } from "../../../functions/messages/answer.ts";
+import { answerMessage } from "../../../functions/receive/answer.ts";
 import { issueEdgeCertificates } from "../../../local/network/certificates.ts";
 import type { Bench } from "./bench.ts";
 

@@ -2,8 +2,8 @@ import { createCipheriv, createHash, hkdfSync, randomBytes } from "node:crypto";
 
 import type { ManifestClaims } from "@sealpost/protocol/exchanges/firmware.ts";
 import { limits } from "@sealpost/protocol/limits.ts";
-import { signManifest } from "@sealpost/protocol/manifest.ts";
-import type { Signer } from "@sealpost/protocol/jws.ts";
+import { signManifest } from "@sealpost/protocol/documents/manifest.ts";
+import type { Signer } from "@sealpost/protocol/token/jws.ts";
 
 import type { ReleaseRecord } from "../../../functions/store/records.ts";
 import { present, serviceId } from "../../support/service.ts";

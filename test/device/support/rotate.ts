@@ -1,7 +1,7 @@
-import { type TrustClaims, signTrust } from "@sealpost/protocol/trust.ts";
+import { type TrustClaims, signTrust } from "@sealpost/protocol/documents/trust.ts";
 
-import { publishKeySet } from "../../../functions/keyset/sign.ts";
-import type { MessagePorts } from "../../../functions/messages/ports.ts";
+import { publishKeySet } from "../../../functions/key-set/sign.ts";
+import type { MessagePorts } from "../../../functions/receive/ports.ts";
 import { type SigningKey, signingKey } from "../../support/keys.ts";
 import { serviceId } from "../../support/service.ts";
 import { rsaOpener } from "../../support/software-custody.ts";

@@ -1,0 +1,32 @@
+import { limits } from "@sealpost/protocol/limits.ts";
+import { problem } from "@sealpost/protocol/messages/problems.ts";
+
+import { type HttpAnswer, type HttpEvent, bodyBytes, mediaType, problemAnswer, textAnswer } from "../lambda/http.ts";
+import { logInvocation } from "../lambda/log.ts";
+import { type Answered, answerMessage } from "../receive/answer.ts";
+import type { MessagePorts } from "../receive/ports.ts";
+
+const messageMediaType = "application/jose";
+
+/** `POST /messages`: a token in, a token or a problem out; one log line. */
+export function makeHandler(ports: MessagePorts, clock: () => number = Date.now) {
+  return async (event: HttpEvent): Promise<HttpAnswer> => {
+    const start = clock();
+    const answered = await answer(ports, event, Math.floor(start / 1000));
+    logInvocation({ function: "messages", ...answered.log, ms: clock() - start });
+    if (answered.kind === "sealed") return textAnswer(messageMediaType, answered.token);
+    return problemAnswer(answered.body);
+  };
+}
+
+async function answer(ports: MessagePorts, event: HttpEvent, now: number): Promise<Answered> {
+  const refuse = (code: "too-large" | "not-accepted", reason: string): Answered => ({
+    kind: "problem",
+    body: problem(code),
+    log: { outcome: code, reason },
+  });
+  // Four base64 characters carry three; a larger body is refused before it is decoded.
+  if ((event.body ?? "").length > limits.tokenBytes * (4 / 3) + 4) return refuse("too-large", "body");
+  if (mediaType(event) !== messageMediaType) return refuse("not-accepted", "content-type");
+  return answerMessage(ports, Buffer.from(bodyBytes(event)).toString("latin1"), now);
+}

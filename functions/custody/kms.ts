@@ -1,0 +1,128 @@
+import { DecryptCommand, GetPublicKeyCommand, type KMSClient, SignCommand } from "@aws-sdk/client-kms";
+import { derToRaw } from "@sealpost/protocol/token/der.ts";
+import type { Signer } from "@sealpost/protocol/token/jws.ts";
+import {
+  type EcPublicJwk,
+  type RsaPublicJwk,
+  rsaPublicJwkSchema,
+  thumbprint,
+  toEcPublicJwk,
+} from "@sealpost/protocol/token/keys.ts";
+import { TokenError } from "@sealpost/protocol/token/token-error.ts";
+
+import type { ContentKeyOpener } from "../receive/ports.ts";
+import { awsErrorName, awsFault } from "../lambda/errors.ts";
+
+/** Keys in KMS, behind the ports of the functions: custody `kms`. Private keys never leave it. */
+
+export type KmsSigner = Signer & { readonly jwk: EcPublicJwk };
+
+/** Signs with an ECC_NIST_P256 key. Its public key is read once, when the function starts. */
+export async function kmsSigner(kms: KMSClient, keyArn: string): Promise<KmsSigner> {
+  const jwk = await ecPublicKey(kms, keyArn);
+  return {
+    jwk,
+    kid: await thumbprint(jwk),
+    async sign(data) {
+      // KMS takes at most 4,096 bytes as a message; a digest has no such bound and is less to send.
+      const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", data));
+      const { Signature: der } = await call("KMS Sign", () =>
+        kms.send(
+          new SignCommand({
+            KeyId: keyArn,
+            Message: digest,
+            MessageType: "DIGEST",
+            SigningAlgorithm: "ECDSA_SHA_256",
+          }),
+        ),
+      );
+      return derToRaw(der ?? new Uint8Array());
+    },
+  };
+}
+
+/** Opens content keys with an RSA_2048 decryption key (RSA-OAEP-256). */
+export async function kmsContentKeyOpener(
+  kms: KMSClient,
+  keyArn: string,
+): Promise<ContentKeyOpener & { readonly jwk: RsaPublicJwk }> {
+  const jwk = await rsaPublicKey(kms, keyArn);
+  return {
+    jwk,
+    kid: await thumbprint(jwk),
+    alg: "RSA-OAEP-256",
+    async open(encryptedKey) {
+      // Anything else cannot be a ciphertext of this key and is not worth a call.
+      if (encryptedKey.length !== 256) throw new TokenError("decryption", "encrypted key");
+      const command = new DecryptCommand({
+        KeyId: keyArn,
+        CiphertextBlob: encryptedKey,
+        EncryptionAlgorithm: "RSAES_OAEP_SHA_256",
+      });
+      try {
+        const { Plaintext: contentKey } = await kms.send(command);
+        return new Uint8Array(contentKey ?? []);
+      } catch (error) {
+        throw openError(error);
+      }
+    },
+  };
+}
+
+const retired = new Set(["DisabledException", "KMSInvalidStateException"]);
+
+/** A key that is disabled or awaits its deletion is retired, whatever this function was told when it started. */
+function openError(error: unknown): Error {
+  const name = awsErrorName(error);
+  if (name === "InvalidCiphertextException") return new TokenError("decryption", "encrypted key", { cause: error });
+  if (retired.has(name)) return new TokenError("unknown-key", "request serverKey", { cause: error });
+  return awsFault(error, "KMS Decrypt");
+}
+
+/** Decrypts what was encrypted by a symmetric key under the same encryption context. */
+export async function kmsUnwrap(
+  kms: KMSClient,
+  keyArn: string,
+  wrapped: string,
+  context: Record<string, string>,
+): Promise<Uint8Array> {
+  const command = new DecryptCommand({
+    KeyId: keyArn,
+    CiphertextBlob: Buffer.from(wrapped, "base64"),
+    EncryptionContext: context,
+  });
+  const { Plaintext: secret } = await call("KMS Decrypt", () => kms.send(command));
+  return new Uint8Array(secret ?? []);
+}
+
+export async function ecPublicKey(kms: KMSClient, keyArn: string): Promise<EcPublicJwk> {
+  return toEcPublicJwk(await exportPublicKey(kms, keyArn, { name: "ECDSA", namedCurve: "P-256" }, "verify"));
+}
+
+export async function rsaPublicKey(kms: KMSClient, keyArn: string): Promise<RsaPublicJwk> {
+  const { kty, n, e } = await exportPublicKey(kms, keyArn, { name: "RSA-OAEP", hash: "SHA-256" }, "encrypt");
+  return rsaPublicJwkSchema.parse({ kty, n, e });
+}
+
+type ImportAlgorithm = { name: "ECDSA"; namedCurve: string } | { name: "RSA-OAEP"; hash: string };
+
+async function exportPublicKey(
+  kms: KMSClient,
+  keyArn: string,
+  algorithm: ImportAlgorithm,
+  usage: "verify" | "encrypt",
+) {
+  const { PublicKey: spki } = await call("KMS GetPublicKey", () =>
+    kms.send(new GetPublicKeyCommand({ KeyId: keyArn })),
+  );
+  const key = await crypto.subtle.importKey("spki", new Uint8Array(spki ?? []), algorithm, true, [usage]);
+  return { ...(await crypto.subtle.exportKey("jwk", key)) };
+}
+
+async function call<T>(what: string, send: () => Promise<T>): Promise<T> {
+  try {
+    return await send();
+  } catch (error) {
+    throw awsFault(error, what);
+  }
+}

@@ -1,0 +1,23 @@
+import { problem } from "@sealpost/protocol/messages/problems.ts";
+import type { CatchUp } from "@sealpost/protocol/documents/trust.ts";
+
+import { type HttpAnswer, jsonAnswer, problemAnswer } from "../lambda/http.ts";
+import { faultCode } from "../lambda/fault.ts";
+import { logInvocation } from "../lambda/log.ts";
+
+/** `GET /keys`: the signed key set and trust chain, cacheable by anyone, since both prove themselves. */
+export function makeHandler(readCatchUp: () => Promise<CatchUp | undefined>) {
+  return async (): Promise<HttpAnswer> => {
+    try {
+      const catchUp = await readCatchUp();
+      logInvocation({ function: "keyset-read", outcome: catchUp ? "ok" : "not-trusted-yet" });
+      if (!catchUp) return problemAnswer(problem("not-trusted-yet"));
+      return jsonAnswer(catchUp, { "cache-control": "public, max-age=60" });
+    } catch (error) {
+      const fault = faultCode(error);
+      const reason = error instanceof Error ? `${error.name}: ${error.message}` : "unknown";
+      logInvocation({ function: "keyset-read", outcome: "fault", fault, reason });
+      return problemAnswer(problem(fault === "throttled" ? "throttled" : "unavailable"));
+    }
+  };
+}

@@ -1,0 +1,68 @@
+import { limits } from "@sealpost/protocol/limits.ts";
+import type { Refusal, RefusalCode } from "@sealpost/protocol/messages/refusals.ts";
+import type { RequestClaims } from "@sealpost/protocol/messages/request.ts";
+import { deregistrationOperation } from "@sealpost/protocol/exchanges/deregistration.ts";
+
+import { exchanges } from "../exchanges/exchanges.ts";
+import type { Exchange } from "../exchanges/exchange.ts";
+import type { Device } from "../registry/device.ts";
+import { type Outcome, isTooFarAhead, place } from "../registry/window.ts";
+import type { DeviceStatus } from "../store/records.ts";
+import type { VerifiedRequest } from "./open.ts";
+
+/** What is to be done with a verified message, before any exchange looks at it. */
+export type Verdict =
+  /** Answer from what is stored; write nothing. */
+  | { readonly kind: "stored"; readonly outcome: Pick<Outcome, "status" | "result"> }
+  /** Refuse and write nothing: the same message may come again, or never has an effect. */
+  | { readonly kind: "refuse"; readonly refusal: Refusal }
+  /** Refuse for good: the seq is used up. */
+  | { readonly kind: "settle"; readonly refusal: Refusal; readonly at: Place }
+  | { readonly kind: "execute"; readonly exchange: Exchange; readonly claims: RequestClaims; readonly at: Place };
+
+export type Place = { readonly seq: number; readonly ack: number; readonly digest: string };
+
+/**
+ * The order of delivery rule 4: below the window, seq used, status, ack + W, time, execute. A tombstone answers a `deregister` before all of
+ * them (rule 13).
+ * @param now Unix seconds
+ */
+export function check({ message }: VerifiedRequest, device: Device, now: number): Verdict {
+  const { status, window } = device;
+  if (message.kind === "claims" && status === "deregistered" && message.claims.operation === deregistrationOperation) {
+    return { kind: "stored", outcome: { status: "ok", result: {} } };
+  }
+  const at: Place | undefined =
+    message.kind === "claims" ? { ...message.claims, digest: message.digest } : message.place;
+  if (!at) return { kind: "refuse", refusal: { code: "malformed", ...defectOf(message) } };
+
+  const found = place(window, at.seq, at.digest);
+  if (found.kind === "below") return { kind: "refuse", refusal: { code: "below-window", highest: window.high } };
+  if (found.kind === "conflict") return { kind: "refuse", refusal: { code: "conflict", highest: window.high } };
+  if (found.kind === "used") return { kind: "stored", outcome: found.outcome };
+  const tooFarAhead = isTooFarAhead(window, at.seq, at.ack);
+  const ending = endings[status];
+  // Told at any seq; but what lies too far ahead does not move the window.
+  if (ending) return { kind: tooFarAhead ? "refuse" : "settle", refusal: { code: ending }, at };
+  if (tooFarAhead) return { kind: "refuse", refusal: { code: "too-far-ahead" } };
+  if (message.kind === "defect") return { kind: "settle", refusal: { code: "malformed", ...defectOf(message) }, at };
+
+  const { claims } = message;
+  if (!isTimely(claims, now)) return { kind: "refuse", refusal: { code: "clock", time: now } };
+  const exchange = exchanges.get(claims.operation);
+  if (!exchange) return { kind: "settle", refusal: { code: "unsupported-operation", field: "operation" }, at };
+  if (!exchange.statuses.includes(status)) return { kind: "settle", refusal: { code: "not-registered" }, at };
+  return { kind: "execute", exchange, claims, at };
+}
+
+/** What a device is told that has ended, whatever it says. */
+const endings: { readonly [status in DeviceStatus]?: RefusalCode } = { revoked: "revoked", deregistered: "gone" };
+
+function defectOf(message: VerifiedRequest["message"]): { field?: string } {
+  return message.kind === "defect" ? { field: message.field } : {};
+}
+
+/** The device's word for when the message was made, and for how long it wants it to be believed, within limits. */
+function isTimely({ iat, exp }: RequestClaims, now: number): boolean {
+  return iat <= now + limits.clockSkewSeconds && now < exp;
+}

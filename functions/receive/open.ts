@@ -1,0 +1,162 @@
+import {
+  type RequestClaims,
+  parseRequest,
+  parseRequestBinding,
+  replyKeyThumbprint,
+  requestClaimsSchema,
+} from "@sealpost/protocol/messages/request.ts";
+import { type Jws, memberOf, tokenDigest, verifyJws } from "@sealpost/protocol/token/jws.ts";
+import { type EcPublicJwk, importPublicKey, thumbprint } from "@sealpost/protocol/token/keys.ts";
+import { limits } from "@sealpost/protocol/limits.ts";
+import { replyAlgorithm } from "@sealpost/protocol/suites/suites.ts";
+import { TokenError } from "@sealpost/protocol/token/token-error.ts";
+import * as z from "zod/mini";
+
+import { type Device, readDevice } from "../registry/device.ts";
+import type { DeviceKeys } from "../store/records.ts";
+import { messageDigest } from "./digest.ts";
+import type { MessagePorts } from "./ports.ts";
+
+/** Whom and how to answer: everything that a sealed reply is bound to. */
+export type ReplyTo = {
+  readonly deviceId: string;
+  readonly key: EcPublicJwk;
+  readonly replyKey: string;
+  /** SHA-256 of the request's JWS. */
+  readonly request: string;
+  readonly jti?: string;
+  readonly seq?: number;
+};
+
+declare const verified: unique symbol;
+
+/** A request whose sender, receiver and keys are proven; `openRequest` alone makes it. */
+export type VerifiedRequest = {
+  readonly [verified]: true;
+  readonly replyTo: ReplyTo;
+  readonly device: Device;
+  /** Thumbprint of the key under which it is signed. */
+  readonly kid: string;
+  /** That key and its companion. */
+  readonly keys: DeviceKeys;
+  /** The present keys while a renewal was in flight: the old ones end with this message. */
+  readonly endsRenewal: boolean;
+  /** The claims, or what is wrong with them and whether their seq can still be used up. */
+  readonly message:
+    | { readonly kind: "claims"; readonly claims: RequestClaims; readonly digest: string }
+    | {
+        readonly kind: "defect";
+        readonly field: string;
+        readonly place?: { seq: number; ack: number; digest: string };
+      };
+};
+
+/**
+ * Opens a sealed request. Each line of the body is one check; until the last of them holds, every failure is the same answer to the sender.
+ * @throws TokenError naming the check; Fault if the custody or the store does not answer
+ */
+export async function openRequest(ports: MessagePorts, token: string): Promise<VerifiedRequest> {
+  const sealed = parseRequest(token);
+  const opener = presentKey(ports, sealed.header.kid, sealed.header.alg);
+  const epk = "epk" in sealed.header ? sealed.header.epk : undefined;
+  const jws = await sealed.decrypt(await opener.open(sealed.encryptedKey, epk));
+  const binding = parseRequestBinding(jws);
+  if (binding.aud !== ports.serviceId) throw new TokenError("audience", "request aud");
+  if (binding.serverKey !== opener.kid) throw new TokenError("key-binding", "request serverKey");
+  const device = await knownDevice(ports, binding.iss);
+  const { keys, endsRenewal } = await signingKeys(device, jws.kid);
+  await verifyJws(jws, keys.signingKey);
+  return {
+    device,
+    kid: jws.kid,
+    keys,
+    endsRenewal,
+    ...(await readClaims(jws, binding, device, keys)),
+  } as VerifiedRequest;
+}
+
+/**
+ * The same request, judged by what is stored now: a key that was present when it was opened may have ended since, or become the previous one.
+ * @throws TokenError `unknown-key`
+ */
+export async function reopenRequest(request: VerifiedRequest, device: Device): Promise<VerifiedRequest> {
+  return { ...request, device, ...(await signingKeys(device, request.kid)) };
+}
+
+function presentKey({ openers }: MessagePorts, kid: string, alg: string) {
+  const opener = openers.find((candidate) => candidate.kid === kid);
+  if (!opener) throw new TokenError("unknown-key", "request serverKey");
+  if (opener.alg !== alg) throw new TokenError("jwe-header", "alg");
+  return opener;
+}
+
+async function knownDevice({ store, generation }: MessagePorts, deviceId: string): Promise<Device> {
+  const device = await readDevice(store, deviceId, generation);
+  if (!device) throw new TokenError("issuer", "request iss");
+  return device;
+}
+
+async function signingKeys({ identity: { keys, previousKeys } }: Device, kid: string) {
+  if ((await thumbprint(keys.signingKey)) === kid) return { keys, endsRenewal: previousKeys !== undefined };
+  if (previousKeys && (await thumbprint(previousKeys.signingKey)) === kid)
+    return { keys: previousKeys, endsRenewal: false };
+  throw new TokenError("unknown-key", "request kid");
+}
+
+const usableJti = z.looseObject({ jti: requestClaimsSchema.shape.jti });
+const usablePlace = z.looseObject({ seq: requestClaimsSchema.shape.seq, ack: requestClaimsSchema.shape.ack });
+const usableReplyKey = z.looseObject({ replyKey: requestClaimsSchema.shape.replyKey });
+
+/** @param raw the claims as they were parsed, of any shape beyond the binding */
+async function readClaims(
+  jws: Jws,
+  raw: object,
+  device: Device,
+  keys: DeviceKeys,
+): Promise<Pick<VerifiedRequest, "replyTo" | "message">> {
+  const claims = requestClaimsSchema.safeParse(raw);
+  const jti = usableJti.safeParse(raw).data?.jti;
+  const { seq, ack } = usablePlace.safeParse(raw).data ?? {};
+  const named = usableReplyKey.safeParse(raw).data?.replyKey;
+  const reply = await replyKey(named, device, keys);
+  const replyTo: ReplyTo = {
+    deviceId: device.identity.deviceId,
+    key: reply.key,
+    replyKey: reply.print,
+    request: await tokenDigest(jws.token),
+    ...(jti === undefined ? {} : { jti }),
+    ...(seq === undefined ? {} : { seq }),
+  };
+  const digest = messageDigest(raw);
+  const field = claims.success ? (defectOf(claims.data) ?? reply.defect) : memberOf(claims.error);
+  if (claims.success && field === undefined) {
+    return { replyTo, message: { kind: "claims", claims: claims.data, digest } };
+  }
+  const place = seq !== undefined && ack !== undefined && ack < seq ? { place: { seq, ack, digest } } : {};
+  return { replyTo, message: { kind: "defect", field: field ?? "", ...place } };
+}
+
+/** What no schema of one member says. A lifetime that no clock could make right is a defect, not a matter of time. */
+function defectOf({ seq, ack, iat, exp }: RequestClaims): "ack" | "exp" | undefined {
+  if (ack >= seq) return "ack";
+  return exp > iat && exp - iat <= limits.longestLifetimeSeconds ? undefined : "exp";
+}
+
+/** The key to seal the reply to; one that cannot be used is a defect, told under the certified key. */
+async function replyKey(named: RequestClaims["replyKey"] | undefined, device: Device, keys: DeviceKeys) {
+  const certified = { key: keys.encryptionKey, print: await thumbprint(keys.encryptionKey) };
+  if (named === undefined) return { ...certified, defect: "replyKey" };
+  const print = await replyKeyThumbprint(named);
+  if (typeof named !== "string") {
+    const usable = await importPublicKey(named, replyAlgorithm).then(
+      () => true,
+      () => false,
+    );
+    return usable ? { key: named, print, defect: undefined } : { ...certified, defect: "replyKey" };
+  }
+  const { keys: present, previousKeys } = device.identity;
+  for (const { encryptionKey } of previousKeys ? [present, previousKeys] : [present]) {
+    if ((await thumbprint(encryptionKey)) === print) return { key: encryptionKey, print, defect: undefined };
+  }
+  return { ...certified, defect: "replyKey" };
+}

@@ -1,0 +1,97 @@
+import * as z from "zod/mini";
+
+import { type CoSigned, coSign, parseCoSigned, verifiedSigners } from "./co-signed.ts";
+import { type Signer, parseClaims, tokenTypes } from "../token/jws.ts";
+import { ecPublicJwkSchema, serviceIdSchema, thumbprint } from "../token/keys.ts";
+import { limits } from "../limits.ts";
+import { TokenError } from "../token/token-error.ts";
+
+const keys = z.array(ecPublicJwkSchema).check(z.minLength(1), z.maxLength(limits.signatures));
+const der = z.string().check(z.regex(/^[A-Za-z0-9+/]{40,8192}={0,2}$/));
+
+/** What a device trusts: claims of the trust document, signed by the root. Members that a device does not know are passed over, so that later services can say more. */
+export const trustClaimsSchema = z.object({
+  /** Service id. */
+  iss: serviceIdSchema,
+  iat: z.int(),
+  /** Counts up by one; a device never goes back. */
+  version: z.int().check(z.positive()),
+  root: ecPublicJwkSchema,
+  /** A second root, kept offline, that may replace the first alone if that is lost. */
+  standby: z.optional(ecPublicJwkSchema),
+  /** Certificate of the issuing CA (RFC 5280), base64 DER as in `x5c` (RFC 7515 §4.1.6). */
+  issuingCa: der,
+  keySetKeys: keys,
+  receiptKeys: keys,
+  releaseKeys: keys,
+  /** How many release keys must sign a firmware manifest. */
+  releaseThreshold: z.int().check(z.positive(), z.maximum(limits.signatures)),
+  /** Base URLs of the message plane, in order of preference: `<url>/messages`, `/keys`, `/firmware/<object>`. */
+  messageUrls: z.array(z.url({ protocol: /^https?$/ })).check(z.minLength(1), z.maxLength(8)),
+});
+export type TrustClaims = z.infer<typeof trustClaimsSchema>;
+
+/** Thumbprints of the roots that a credential package pins: the root, and the standby if there is one. */
+export type Pins = readonly string[];
+
+export async function signTrust(claims: TrustClaims, signers: readonly Signer[]): Promise<CoSigned> {
+  return coSign(tokenTypes.trust, claims, signers);
+}
+
+/**
+ * Follows trust documents from what is already believed to the newest, each step signed by what came before.
+ * A step holds when it is signed by the present root and by its own root (one signature if they are the same), or by the present standby.
+ * @param chain oldest first; documents at or below `from.version` are passed over
+ * @param from the document believed so far; without one, it begins with the first document that a pinned root signed
+ * @throws TokenError `unknown-key` · `signature` · `claims` · `issuer` · `version`
+ */
+export async function followTrust(chain: readonly CoSigned[], pins: Pins, from?: TrustClaims): Promise<TrustClaims> {
+  let believed = from;
+  for (const document of chain) {
+    const { payload, parts } = parseCoSigned(tokenTypes.trust, document);
+    const next = parseClaims(payload, trustClaimsSchema, "trust document");
+    if (believed && next.version <= believed.version) continue;
+    if (believed && next.iss !== believed.iss) throw new TokenError("issuer", "trust document iss");
+    const candidates = [next, ...(believed ? [believed] : [])];
+    const roots = candidates.flatMap(({ root, standby }) => (standby ? [root, standby] : [root]));
+    const signers = await verifiedSigners(parts, roots);
+    if (await maySign(signers, next, believed, pins)) believed = next;
+    // A chain may begin with roots before the pinned one: a device made after a change of root never knew them.
+    else if (believed) throw new TokenError("unknown-key", "trust document kid");
+  }
+  if (!believed) throw new TokenError("unknown-key", "trust document kid");
+  return believed;
+}
+
+/**
+ * The newest claims of a chain that was verified before, as a service reads its own store.
+ * @throws TokenError
+ */
+export function readTrust(chain: readonly CoSigned[]): TrustClaims {
+  const newest = chain.at(-1);
+  if (!newest) throw new TokenError("version", "trust document missing");
+  return parseClaims(parseCoSigned(tokenTypes.trust, newest).payload, trustClaimsSchema, "trust document");
+}
+
+async function maySign(
+  signers: ReadonlySet<string>,
+  next: TrustClaims,
+  believed: TrustClaims | undefined,
+  pins: Pins,
+): Promise<boolean> {
+  const nextRoot = await thumbprint(next.root);
+  if (!believed) {
+    const [root, standby] = pins;
+    const byRoot = root !== undefined && root === nextRoot && signers.has(root);
+    return byRoot || (standby !== undefined && signers.has(standby));
+  }
+  if (believed.standby && signers.has(await thumbprint(believed.standby))) return true;
+  return signers.has(await thumbprint(believed.root)) && signers.has(nextRoot);
+}
+
+/** What `GET /keys` and the `key-retired` problem carry: all that a device needs to catch up, however long it slept. */
+export const catchUpSchema = z.object({
+  trust: z.array(z.array(z.string())).check(z.minLength(1), z.maxLength(32)),
+  keySet: z.string(),
+});
+export type CatchUp = z.infer<typeof catchUpSchema>;

@@ -1,0 +1,116 @@
+import { compactVerify } from "jose";
+import * as z from "zod/mini";
+
+import { type EcPublicJwk, type Thumbprint, importPublicKey, thumbprintSchema } from "./keys.ts";
+import { limits } from "../limits.ts";
+import { encodeBase64url, parseJson, splitCompact } from "./strict.ts";
+import { signatureAlgorithm } from "../suites/suites.ts";
+import { TokenError } from "./token-error.ts";
+
+/** The explicit types (RFC 8725 §3.11) that keep one kind of token from passing for another. */
+export const tokenTypes = {
+  request: "sealpost-request+jwt",
+  reply: "sealpost-reply+jwt",
+  trust: "sealpost-trust+jwt",
+  keySet: "jwk-set+jwt",
+  firstToken: "at+jwt",
+  manifest: "sealpost-manifest+jwt",
+  receipt: "sealpost-receipt+jwt",
+} as const;
+export type TokenType = (typeof tokenTypes)[keyof typeof tokenTypes];
+
+/** A private P-256 key wherever it lives: WebCrypto, KMS, a secure element. */
+export type Signer = {
+  readonly kid: Thumbprint;
+  /** ES256 over `data` (hashes it itself): r‖s, 64 bytes (RFC 7518 §3.4). */
+  sign(data: Uint8Array<ArrayBuffer>): Promise<Uint8Array>;
+};
+
+export type Jws = {
+  readonly token: string;
+  readonly kid: Thumbprint;
+  readonly payload: Uint8Array<ArrayBuffer>;
+};
+
+const ascii = new TextEncoder();
+
+/**
+ * Signs claims as a compact JWS with the header `{alg, kid, typ}` and nothing else.
+ * @param paddingBytes the claims are padded with white space to a multiple of this; 1 pads nothing
+ */
+export async function signJws(typ: TokenType, claims: object, signer: Signer, paddingBytes = 1): Promise<string> {
+  const header = JSON.stringify({ alg: signatureAlgorithm, kid: signer.kid, typ });
+  const payload = ascii.encode(JSON.stringify(claims));
+  const padded = new Uint8Array(Math.ceil(payload.length / paddingBytes) * paddingBytes).fill(0x20);
+  padded.set(payload);
+  const signingInput = `${encodeBase64url(header)}.${encodeBase64url(padded)}`;
+  const signature = await signer.sign(ascii.encode(signingInput));
+  return `${signingInput}.${encodeBase64url(signature)}`;
+}
+
+/**
+ * Reads a compact JWS of the given type without trusting a byte of it.
+ * @throws TokenError `too-large` · `compact-form` · `base64url` · `jws-header`
+ */
+export function parseJws(typ: TokenType, token: string): Jws {
+  const [headerBytes, payload, signature] = splitCompact(token, 3, "jws");
+  if (!headerBytes || !payload || signature?.length !== 64) throw new TokenError("compact-form", "jws");
+  if (headerBytes.length > limits.headerBytes) throw new TokenError("too-large", "jws header");
+  const header = jwsHeaderSchemas[typ].safeParse(parseJson(headerBytes, "jws header"));
+  if (!header.success) throw new TokenError("jws-header", memberOf(header.error));
+  return { token, kid: header.data.kid, payload };
+}
+
+/**
+ * Verifies the signature with the key that the caller chose.
+ * @throws TokenError `signature`
+ */
+export async function verifyJws(jws: Jws, jwk: EcPublicJwk): Promise<void> {
+  try {
+    await compactVerify(jws.token, await importPublicKey(jwk, signatureAlgorithm), {
+      algorithms: [signatureAlgorithm],
+    });
+  } catch (cause) {
+    throw new TokenError("signature", "jws", { cause });
+  }
+}
+
+/**
+ * Parses claims of an already verified or explicitly untrusted payload.
+ * @throws TokenError `json` · `claims`, with the path of the first member that is wrong
+ */
+export function parseClaims<T>(payload: Uint8Array, schema: z.ZodMiniType<T>, what: string): T {
+  const claims = schema.safeParse(parseJson(payload, what));
+  if (!claims.success) throw new TokenError("claims", memberOf(claims.error));
+  return claims.data;
+}
+
+/** The path of the first member that does not fit, as `a.b.0`; never its value. */
+export function memberOf(error: z.core.$ZodError): string {
+  const issue = error.issues[0];
+  if (!issue) return "";
+  const extra = issue.code === "unrecognized_keys" ? "(unknown member)" : "";
+  return [...issue.path.map(String), extra].filter(Boolean).join(".") || "(root)";
+}
+
+/** SHA-256 of a compact token's text, base64url: what a reply names its request by. */
+export async function tokenDigest(token: string): Promise<string> {
+  return encodeBase64url(new Uint8Array(await crypto.subtle.digest("SHA-256", ascii.encode(token))));
+}
+
+function headerSchema(typ: TokenType) {
+  return z.strictObject({
+    alg: z.literal(signatureAlgorithm),
+    kid: thumbprintSchema,
+    typ: z.literal(typ),
+  });
+}
+const jwsHeaderSchemas = {
+  [tokenTypes.request]: headerSchema(tokenTypes.request),
+  [tokenTypes.reply]: headerSchema(tokenTypes.reply),
+  [tokenTypes.trust]: headerSchema(tokenTypes.trust),
+  [tokenTypes.keySet]: headerSchema(tokenTypes.keySet),
+  [tokenTypes.firstToken]: headerSchema(tokenTypes.firstToken),
+  [tokenTypes.manifest]: headerSchema(tokenTypes.manifest),
+  [tokenTypes.receipt]: headerSchema(tokenTypes.receipt),
+} as const satisfies Record<TokenType, unknown>;
