@@ -142,18 +142,22 @@ export async function verifyDer(signature: Uint8Array, data: Uint8Array<ArrayBuf
   if (!valid) throw new TokenError("signature", "DER");
 }
 
-/** @throws TokenError `claims` if the bytes are not one DER structure and nothing else */
+/**
+ * Reads one structure that is DER and nothing else: the parser takes BER too and passes over octets behind the structure, so what it understood
+ * must serialise to the octets that came (X.690 §10).
+ * @throws TokenError `claims`
+ */
 export function parseDer<T>(der: Uint8Array<ArrayBuffer>, target: new () => T, what: string): T {
   let parsed: T;
-  let again: ArrayBuffer;
+  let again: Uint8Array;
   try {
     parsed = AsnConvert.parse(der, target);
-    again = AsnConvert.serialize(parsed);
+    again = new Uint8Array(AsnConvert.serialize(parsed));
   } catch (cause) {
     throw new TokenError("claims", what, { cause });
   }
-  // The parser passes over bytes behind the structure.
-  if (again.byteLength !== der.length) throw new TokenError("claims", `${what}: trailing bytes`);
+  const isSame = again.length === der.length && again.every((octet, index) => octet === der[index]);
+  if (!isSame) throw new TokenError("claims", `${what}: not DER`);
   return parsed;
 }
 
@@ -189,9 +193,13 @@ async function publicKeyOf(info: SubjectPublicKeyInfo): Promise<EcPublicJwk> {
 function parseCertificationRequest(der: Uint8Array<ArrayBuffer>) {
   const request = parseDer(der, CertificationRequest, "csr");
   const raw = request.certificationRequestInfoRaw;
-  if (!raw || request.signatureAlgorithm.algorithm !== ecdsaWithSha256) {
+  const { algorithm, parameters } = request.signatureAlgorithm;
+  // RFC 5758 §3.2: the parameters are absent.
+  if (!raw || algorithm !== ecdsaWithSha256 || parameters !== undefined) {
     throw new TokenError("claims", "csr signature algorithm");
   }
+  // RFC 2986 §4.1: v1 is 0, and there is no other.
+  if (request.certificationRequestInfo.version !== 0) throw new TokenError("claims", "csr version");
   return {
     info: request.certificationRequestInfo,
     raw: new Uint8Array(raw),
@@ -201,8 +209,8 @@ function parseCertificationRequest(der: Uint8Array<ArrayBuffer>) {
 
 function requestedUris(attributes: CertificationRequest["certificationRequestInfo"]["attributes"]): string[] {
   const requested = [...attributes].filter(({ type }) => type === extensionRequest);
-  const value = requested[0]?.values[0];
-  if (requested.length !== 1 || !value) throw new TokenError("claims", "csr extension request");
+  const [value, ...more] = requested[0]?.values ?? [];
+  if (requested.length !== 1 || !value || more.length > 0) throw new TokenError("claims", "csr extension request");
   const names = parseDer(new Uint8Array(value), Extensions, "csr extension request");
   const [only, ...others] = names;
   if (!only || others.length > 0 || only.extnID !== id_ce_subjectAltName) {

@@ -1,4 +1,5 @@
 import { createCipheriv, createHash, hkdfSync } from "node:crypto";
+import { readFileSync } from "node:fs";
 
 import type { CoSigned } from "@sealpost/protocol/documents/co-signed.ts";
 import { tokenTypes } from "@sealpost/protocol/token/jws.ts";
@@ -37,13 +38,21 @@ const changeSignature = (token: string) => {
   return token.slice(0, at) + flipLastBit(token.slice(at));
 };
 
+/** Made by `certificates()`; the documents of the vectors state the same one. */
+function issuingCa(): string {
+  const file = JSON.parse(readFileSync(new URL("../../vectors/certificates.json", import.meta.url), "utf8")) as {
+    issuingCa: string;
+  };
+  return file.issuingCa;
+}
+
 export const trustClaims = (): TrustClaims => ({
   iss: serviceId,
   iat: now,
   version: 1,
   root: ecPublicJwk("root"),
   standby: ecPublicJwk("standby"),
-  issuingCa: "A".repeat(64),
+  issuingCa: issuingCa(),
   keySetKeys: [ecPublicJwk("keySet")],
   receiptKeys: [ecPublicJwk("receipt")],
   releaseKeys: [ecPublicJwk("releaseA"), ecPublicJwk("releaseB"), ecPublicJwk("releaseC")],

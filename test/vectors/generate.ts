@@ -1,5 +1,6 @@
 import { writeFileSync } from "node:fs";
 
+import { certificateRequests, certificates } from "./certificates.ts";
 import { contents, keySets, manifests, receipts, thumbprints, trust } from "./documents.ts";
 import { base64url, derSignatures, strictJson } from "./encodings.ts";
 import { replies } from "./replies.ts";
@@ -26,6 +27,8 @@ write("thumbprints", { vectors: await thumbprints() });
 const sealed = await requests();
 write("requests", sealed);
 write("replies", await replies(sealed.valid[0]?.jws ?? ""));
+write("certificate-requests", await certificateRequests());
+write("certificates", await certificates());
 write("trust", await trust());
 write("key-sets", await keySets());
 write("manifests", await manifests());

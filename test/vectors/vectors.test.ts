@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 
 import { derToRaw, rawToDer } from "@sealpost/protocol/token/der.ts";
+import { certificateKey, openCertificateRequest } from "@sealpost/protocol/documents/certificate.ts";
 import { openKeySet } from "@sealpost/protocol/documents/key-set.ts";
 import { thumbprint } from "@sealpost/protocol/token/keys.ts";
 import { openManifest } from "@sealpost/protocol/documents/manifest.ts";
@@ -12,11 +13,13 @@ import { decodeBase64url, encodeBase64url, parseJson } from "@sealpost/protocol/
 import { TokenError, type TokenErrorCode, isTokenError } from "@sealpost/protocol/token/token-error.ts";
 import { followTrust } from "@sealpost/protocol/documents/trust.ts";
 
+import { verifyDeviceCertificate } from "../../device/identity/device-certificate.ts";
 import { openContent } from "../../device/firmware/rfc8188.ts";
 import { openRequest } from "../../functions/receive/open.ts";
 import { devicePuts, newDevice } from "../../functions/registry/device.ts";
 import { memoryStore } from "../../functions/store/memory-store.ts";
 import { startService } from "../support/service.ts";
+import type { CertificateRequestVector, CertificateVector } from "./certificates.ts";
 import type {
   ContentVector,
   KeySetVector,
@@ -145,6 +148,31 @@ describe("trust chains", () => {
       return { iss, version };
     },
     ({ version }) => ({ iss: serviceId, version }),
+  );
+});
+
+describe("certificate requests", () => {
+  verify(
+    read<VectorFile<CertificateRequestVector>>("certificate-requests"),
+    ({ csr }) => openCertificateRequest(csr, { encryptionKey: ecPublicJwk("deviceEncryption"), id: deviceId }),
+    () => ecPublicJwk("deviceSigning"),
+  );
+});
+
+describe("device certificates", async () => {
+  const { issuingCa, ...file } = read<VectorFile<CertificateVector> & { issuingCa: string }>("certificates");
+  const own = {
+    deviceId,
+    signingKey: await kidOf("deviceSigning"),
+    encryptionKey: await kidOf("deviceEncryption"),
+  };
+  verify(
+    file,
+    async ({ certificate }) => {
+      await verifyDeviceCertificate(certificate, issuingCa, own);
+      return certificateKey(certificate);
+    },
+    () => ecPublicJwk("deviceSigning"),
   );
 });
 
