@@ -1,5 +1,6 @@
 import { writeFileSync } from "node:fs";
 
+import { writeAppendix } from "./appendix.ts";
 import { certificateRequests, certificates } from "./certificates.ts";
 import { contents, keySets, manifests, receipts, thumbprints, trust } from "./documents.ts";
 import { base64url, derSignatures, strictJson } from "./encodings.ts";
@@ -13,7 +14,12 @@ import { ensureTestKeys, warning } from "./test-keys.ts";
  */
 
 await ensureTestKeys();
+const index: { file: string; valid: number; invalid: number }[] = [];
+const count = (vectors: object, list: string) =>
+  Object.entries(vectors).flatMap(([name, rows]) => (name === list && Array.isArray(rows) ? rows : [])).length;
 const write = (name: string, vectors: object) => {
+  const valid = count(vectors, "valid") + count(vectors, "vectors");
+  index.push({ file: `${name}.json`, valid, invalid: count(vectors, "invalid") });
   writeFileSync(
     new URL(`../../vectors/${name}.json`, import.meta.url),
     `${JSON.stringify({ note: warning, ...vectors }, null, 2)}\n`,
@@ -34,3 +40,6 @@ write("key-sets", await keySets());
 write("manifests", await manifests());
 write("receipts", await receipts());
 write("contents", contents());
+
+writeFileSync(new URL("../../vectors/index.json", import.meta.url), `${JSON.stringify({ files: index }, null, 2)}\n`);
+await writeAppendix();

@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readFileSync, readdirSync } from "node:fs";
 
 import { describe, expect, test } from "vitest";
 
@@ -19,6 +19,7 @@ import { openRequest } from "../../functions/receive/open.ts";
 import { devicePuts, newDevice } from "../../functions/registry/device.ts";
 import { memoryStore } from "../../functions/store/memory-store.ts";
 import { startService } from "../support/service.ts";
+import { withAppendix } from "./appendix.ts";
 import type { CertificateRequestVector, CertificateVector } from "./certificates.ts";
 import type {
   ContentVector,
@@ -237,4 +238,39 @@ describe("encrypted contents", () => {
     },
     ({ records = [] }) => records,
   );
+});
+
+describe("what strangers read", () => {
+  const folder = new URL("../../vectors/", import.meta.url);
+  const files = readdirSync(folder).filter(
+    (file) => file.endsWith(".json") && !["index.json", "keys.json"].includes(file),
+  );
+
+  test("ok/the index lists every file and counts it", () => {
+    const { files: listed } = read<{ files: { file: string; valid: number; invalid: number }[] }>("index");
+    const counted = files.map((file) => {
+      const { valid = [], vectors = [], invalid = [] } = read<Record<string, unknown[]>>(file.replace(".json", ""));
+      return { file, valid: valid.length + vectors.length, invalid: invalid.length };
+    });
+    expect(listed.toSorted((a, b) => a.file.localeCompare(b.file))).toEqual(counted);
+  });
+
+  test("ok/the README describes every member", () => {
+    const text = readFileSync(new URL("README.md", folder), "utf8");
+    const members = files.flatMap((file) => {
+      const {
+        valid = [],
+        vectors = [],
+        invalid = [],
+        ...rest
+      } = read<Record<string, object[]>>(file.replace(".json", ""));
+      return [...Object.keys(rest), ...[...valid, ...vectors, ...invalid].flatMap(Object.keys)];
+    });
+    expect([...new Set([...files, ...members])].filter((member) => !text.includes(`\`${member}\``))).toEqual([]);
+  });
+
+  test("ok/the protocol's appendix is made from these files", async () => {
+    const { present, anew } = await withAppendix();
+    expect(present).toBe(anew);
+  });
 });
