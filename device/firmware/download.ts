@@ -1,3 +1,9 @@
+import {
+  type ContentCipher,
+  contentHeaderBytes,
+  openContent,
+  recordOverheadBytes,
+} from "@sealpost/protocol/content/aes128gcm.ts";
 import type { ManifestClaims } from "@sealpost/protocol/exchanges/firmware.ts";
 import { decodeBase64url, encodeBase64url } from "@sealpost/protocol/token/strict.ts";
 
@@ -5,7 +11,6 @@ import type { BackOff } from "../delivery/back-off.ts";
 import { ByteReader } from "./byte-reader.ts";
 import { type Setback, isDeviceError } from "../device-error.ts";
 import type { FirmwareSlots, MessageTransport } from "../ports.ts";
-import { type OpenRecord, contentHeaderBytes, openContent, recordOverheadBytes } from "./rfc8188.ts";
 
 export type Download = {
   readonly manifest: ManifestClaims;
@@ -60,7 +65,7 @@ async function countVerified(manifest: ManifestClaims, slots: FirmwareSlots): Pr
 class Transfer {
   readonly #download: Download;
   readonly #url: string;
-  #open: { readonly reader: ByteReader; readonly openRecord: OpenRecord } | undefined;
+  #open: { readonly reader: ByteReader; readonly cipher: ContentCipher } | undefined;
   /** Why it ended early. */
   setback: Setback = { why: "" };
 
@@ -91,12 +96,13 @@ class Transfer {
     const recordSize = manifest.chunkBytes + recordOverheadBytes;
     const head = await this.#from(0, index === 0 ? undefined : contentHeaderBytes - 1);
     const header = await head?.take(contentHeaderBytes);
-    const openRecord = header ? await openContent(decodeBase64url(contentKey, "key"), header, recordSize) : null;
-    if (index === 0 && head && openRecord) return { reader: head, openRecord };
+    const key = decodeBase64url(contentKey, "key");
+    const cipher = header ? await openContent(key, header, manifest.chunkBytes) : null;
+    if (index === 0 && head && cipher) return { reader: head, cipher };
     await head?.close();
-    if (!openRecord) return undefined;
+    if (!cipher) return undefined;
     const reader = await this.#from(contentHeaderBytes + index * recordSize);
-    return reader && { reader, openRecord };
+    return reader && { reader, cipher };
   }
 
   async #from(first: number, last?: number): Promise<ByteReader | undefined> {
@@ -110,10 +116,10 @@ class Transfer {
     return undefined;
   }
 
-  async #read(index: number, { reader, openRecord }: { reader: ByteReader; openRecord: OpenRecord }) {
+  async #read(index: number, { reader, cipher }: { reader: ByteReader; cipher: ContentCipher }) {
     const { manifest } = this.#download;
     const record = await reader.take(lengthOf(manifest, index) + recordOverheadBytes);
-    const bytes = record && (await openRecord(index, record, index === manifest.chunks.length - 1));
+    const bytes = record && (await cipher.open(index, record, index === manifest.chunks.length - 1));
     return bytes && (await sha256(bytes)) === manifest.chunks[index] ? bytes : null;
   }
 }

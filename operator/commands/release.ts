@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 
 import { type ManifestClaims, manifestClaimsSchema } from "@sealpost/protocol/exchanges/firmware.ts";
+import { contentCipher } from "@sealpost/protocol/content/aes128gcm.ts";
 import { signManifest } from "@sealpost/protocol/documents/manifest.ts";
 import type { ListReleasesReply, Release } from "@sealpost/protocol/operator/api.ts";
 import { type Command, InvalidArgumentError, Option } from "commander";
@@ -9,7 +10,6 @@ import { isoTime } from "../duration.ts";
 import { OperatorFault } from "../fault.ts";
 import { generateContentKey } from "../firmware/content-key.ts";
 import { openImage } from "../firmware/image.ts";
-import { recordCipher } from "../firmware/records.ts";
 import { digestImage, sealImage } from "../firmware/seal-image.ts";
 import { uploadObject } from "../firmware/upload.ts";
 import { kmsKeys } from "../kms-signer.ts";
@@ -76,7 +76,7 @@ async function publish(path: string, options: PublishOptions, command: Command):
   // 192 random bits: nobody guesses where an image is.
   const object = randomBytes(24).toString("base64url");
   const { plaintext, wrapped } = await generateContentKey(stack, object);
-  const cipher = await recordCipher(plaintext, crypto.getRandomValues(new Uint8Array(16)), image.chunkBytes);
+  const cipher = await contentCipher(plaintext, crypto.getRandomValues(new Uint8Array(16)), image.chunkBytes);
   plaintext.fill(0);
 
   const hashing = `Hashing ${image.size} bytes in ${image.chunkCount} chunks`;

@@ -1,9 +1,9 @@
 import { type FileHandle, open } from "node:fs/promises";
 
+import { contentBytes, countRecords } from "@sealpost/protocol/content/aes128gcm.ts";
 import { limits } from "@sealpost/protocol/limits.ts";
 
 import { OperatorFault } from "../fault.ts";
-import { recordOverheadBytes, headerBytes } from "./records.ts";
 
 /** A firmware file and how it is cut. */
 export type Image = {
@@ -39,9 +39,8 @@ export async function openImage(path: string): Promise<Image> {
 /** The smallest power of two, from the least that the protocol allows, that makes few enough chunks. */
 export function cut(size: number): Pick<Image, "chunkBytes" | "chunkCount" | "encryptedBytes"> {
   let chunkBytes: number = limits.firmware.chunkBytes;
-  while (Math.ceil(size / chunkBytes) > mostChunks) chunkBytes *= 2;
-  const chunkCount = Math.ceil(size / chunkBytes);
-  return { chunkBytes, chunkCount, encryptedBytes: headerBytes + size + chunkCount * recordOverheadBytes };
+  while (countRecords(size, chunkBytes) > mostChunks) chunkBytes *= 2;
+  return { chunkBytes, chunkCount: countRecords(size, chunkBytes), encryptedBytes: contentBytes(size, chunkBytes) };
 }
 
 /**

@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
 
+import type { ContentCipher } from "@sealpost/protocol/content/aes128gcm.ts";
+
 import { changedFault, type Image, readChunks } from "./image.ts";
-import type { RecordCipher } from "./records.ts";
 
 /** What a first pass over an image finds out: for the manifest, and for the upload to be checked by. */
 export type Digests = {
@@ -16,7 +17,7 @@ export type Digests = {
 /** @param progress called with the fraction done */
 export async function digestImage(
   image: Image,
-  cipher: RecordCipher,
+  cipher: ContentCipher,
   progress: (fraction: number) => void,
 ): Promise<Digests> {
   const whole = createHash("sha256");
@@ -24,7 +25,7 @@ export async function digestImage(
   const chunks: string[] = [];
   for await (const chunk of readChunks(image)) {
     whole.update(chunk);
-    encrypted.update(await cipher.seal(chunk, chunks.length, chunks.length + 1 === image.chunkCount));
+    encrypted.update(await cipher.seal(chunks.length, chunk, chunks.length + 1 === image.chunkCount));
     chunks.push(digestOf(chunk));
     progress(chunks.length / image.chunkCount);
   }
@@ -37,7 +38,7 @@ export async function digestImage(
  */
 export async function* sealImage(
   image: Image,
-  cipher: RecordCipher,
+  cipher: ContentCipher,
   digests: Digests,
   progress: (fraction: number) => void,
 ): AsyncGenerator<Uint8Array> {
@@ -45,7 +46,7 @@ export async function* sealImage(
   let index = 0;
   for await (const chunk of readChunks(image)) {
     if (digestOf(chunk) !== digests.chunks[index]) throw changedFault(image.path);
-    yield cipher.seal(chunk, index, index + 1 === image.chunkCount);
+    yield cipher.seal(index, chunk, index + 1 === image.chunkCount);
     index += 1;
     progress(index / image.chunkCount);
   }

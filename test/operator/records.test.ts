@@ -3,10 +3,10 @@ import { createHash, randomBytes } from "node:crypto";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
+import { contentCipher } from "@sealpost/protocol/content/aes128gcm.ts";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 
 import { type Image, cut, openImage } from "../../operator/firmware/image.ts";
-import { recordCipher } from "../../operator/firmware/records.ts";
 import { digestImage, sealImage } from "../../operator/firmware/seal-image.ts";
 
 const chunkBytes = 65_536;
@@ -28,7 +28,7 @@ async function fileOf(bytes: Uint8Array): Promise<Image> {
 }
 
 async function encrypt(image: Image): Promise<Buffer> {
-  const cipher = await recordCipher(contentKey(), salt(), image.chunkBytes);
+  const cipher = await contentCipher(contentKey(), salt(), image.chunkBytes);
   const digests = await digestImage(image, cipher, ignore);
   const parts: Uint8Array[] = [];
   for await (const part of sealImage(image, cipher, digests, ignore)) parts.push(part);
@@ -98,8 +98,8 @@ describe("an encrypted image", () => {
   test("RFC 8188 §3.1: the example of its text", async () => {
     const key = new Uint8Array(Buffer.from("yqdlZ-tYemfogSmv7Ws5PQ", "base64url"));
     const example = Buffer.from("I1BsxtFttlv3u_Oo94xnmwAAEAAA-NAVub2qFgBEuQKRapoZu-IxkIva3MEB1PD-ly8Thjg", "base64url");
-    const cipher = await recordCipher(key, new Uint8Array(example.subarray(0, 16)), 4_096 - 17);
-    const sealed = await cipher.seal(Buffer.from("I am the walrus"), 0, true);
+    const cipher = await contentCipher(key, new Uint8Array(example.subarray(0, 16)), 4_096 - 17);
+    const sealed = await cipher.seal(0, Buffer.from("I am the walrus"), true);
     expect(Buffer.concat([cipher.header, sealed]).toString("base64url")).toBe(example.toString("base64url"));
   });
 });
@@ -107,7 +107,7 @@ describe("an encrypted image", () => {
 test("the digests are of the image, of each chunk and of what is uploaded", async () => {
   const bytes = randomBytes(2 * chunkBytes + 9);
   const image = await fileOf(bytes);
-  const cipher = await recordCipher(contentKey(), salt(), image.chunkBytes);
+  const cipher = await contentCipher(contentKey(), salt(), image.chunkBytes);
   const digests = await digestImage(image, cipher, ignore);
   expect(digests.image).toBe(sha256(bytes));
   expect(digests.chunks).toEqual(
@@ -119,7 +119,7 @@ test("the digests are of the image, of each chunk and of what is uploaded", asyn
 test("fails/a file that changed between the passes is not encrypted under the same key", async () => {
   const bytes = randomBytes(2 * chunkBytes);
   const image = await fileOf(bytes);
-  const cipher = await recordCipher(contentKey(), salt(), image.chunkBytes);
+  const cipher = await contentCipher(contentKey(), salt(), image.chunkBytes);
   const digests = await digestImage(image, cipher, ignore);
   bytes[chunkBytes] = (bytes[chunkBytes] ?? 0) ^ 1;
   await writeFile(image.path, bytes);

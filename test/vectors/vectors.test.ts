@@ -6,6 +6,7 @@ import { derToRaw, rawToDer } from "@sealpost/protocol/token/der.ts";
 import { certificateKey, openCertificateRequest } from "@sealpost/protocol/documents/certificate.ts";
 import { openKeySet } from "@sealpost/protocol/documents/key-set.ts";
 import { thumbprint } from "@sealpost/protocol/token/keys.ts";
+import { openContent } from "@sealpost/protocol/content/aes128gcm.ts";
 import { openManifest } from "@sealpost/protocol/documents/manifest.ts";
 import { openReceipt } from "@sealpost/protocol/documents/receipt.ts";
 import { openReply } from "@sealpost/protocol/messages/reply.ts";
@@ -14,7 +15,6 @@ import { TokenError, type TokenErrorCode, isTokenError } from "@sealpost/protoco
 import { followTrust } from "@sealpost/protocol/documents/trust.ts";
 
 import { verifyDeviceCertificate } from "../../device/identity/device-certificate.ts";
-import { openContent } from "../../device/firmware/rfc8188.ts";
 import { openRequest } from "../../functions/receive/open.ts";
 import { devicePuts, newDevice } from "../../functions/registry/device.ts";
 import { memoryStore } from "../../functions/store/memory-store.ts";
@@ -222,15 +222,15 @@ describe("encrypted contents", () => {
     read<VectorFile<ContentVector>>("contents"),
     async ({ contentKey, recordSize, content }) => {
       const bytes = new Uint8Array(Buffer.from(content, "base64url"));
-      const openRecord = await openContent(
+      const cipher = await openContent(
         new Uint8Array(Buffer.from(contentKey, "base64url")),
         bytes.slice(0, 21),
-        recordSize,
+        recordSize - 17,
       );
-      if (!openRecord) throw refused();
+      if (!cipher) throw refused();
       const records: string[] = [];
       for (let at = 21, index = 0; at < bytes.length; at += recordSize, index += 1) {
-        const data = await openRecord(index, bytes.slice(at, at + recordSize), at + recordSize >= bytes.length);
+        const data = await cipher.open(index, bytes.slice(at, at + recordSize), at + recordSize >= bytes.length);
         if (!data) throw refused();
         records.push(Buffer.from(data).toString("base64url"));
       }
