@@ -1,13 +1,14 @@
 import { type CredentialPackage, credentialPackageSchema } from "@sealpost/protocol/bootstrap.ts";
-import { deregistrationBodySchema, deregistrationOperation } from "@sealpost/protocol/exchanges/deregistration.ts";
-import { firmwareReportBodySchema } from "@sealpost/protocol/exchanges/firmware.ts";
-import { registrationBodySchema, registrationOperation } from "@sealpost/protocol/exchanges/registration.ts";
-import { renewalOperation } from "@sealpost/protocol/exchanges/renewal.ts";
 import { memberOf } from "@sealpost/protocol/token/jws.ts";
 import type * as z from "zod/mini";
 
-import { alignKeys } from "./identity/align-keys.ts";
+import { alignKeys } from "./keys/align-keys.ts";
 import { BackOff } from "./delivery/back-off.ts";
+import type { SettleRows } from "./delivery/settle-row.ts";
+import { deregistration, settleDeregistration } from "./deregistration.ts";
+import { firmwareCheck, firmwareReport, settleFirmwareCheck, settleFirmwareReport } from "./firmware/settle.ts";
+import { renewal, settleRenewal } from "./identity/renewal.ts";
+import { registration, settleRegistration } from "./registration.ts";
 import { exchangeCertificates } from "./identity/bootstrap.ts";
 import { certificateRequest } from "./identity/certificate-request.ts";
 import { DeviceError, type DeviceErrorCode, isDeviceError } from "./device-error.ts";
@@ -38,6 +39,15 @@ export type FirmwareReport = {
   readonly reason?: string;
 };
 
+/** What a successful reply changes here: a row for each exchange. */
+const settleRows: SettleRows = {
+  [registration.operation]: settleRegistration,
+  [firmwareCheck.operation]: settleFirmwareCheck,
+  [firmwareReport.operation]: settleFirmwareReport,
+  [renewal.operation]: settleRenewal,
+  [deregistration.operation]: settleDeregistration,
+};
+
 /**
  * A device, its verbs one by one the exchanges of the protocol. Every verb may be killed at any moment and called again; it goes on where it
  * stopped. Every verb throws `DeviceError` and nothing else but faults of the ports. One process at a time may use the same stores.
@@ -58,7 +68,7 @@ export class Device {
       return;
     }
     const { keys, messages, slots } = ports;
-    const outboxPorts = { cell, keys, messages, serviceKeys, settings };
+    const outboxPorts = { cell, keys, messages, serviceKeys, settings, settleRows };
     const outbox = new Outbox(outboxPorts);
     this.#line = { serviceKeys, outbox, firmware: new FirmwareUpdate(outboxPorts, outbox, slots) };
   }
@@ -106,8 +116,8 @@ export class Device {
   async register(profile: DeviceProfile): Promise<{ readonly pollSeconds: number }> {
     const { outbox } = this.#requireLine();
     const { model, hardware, firmware, capabilities = [] } = profile;
-    const body = parse(registrationBodySchema, { model, hardware, firmware, capabilities }, "argument-invalid");
-    await this.#deliver(await outbox.enqueue(registrationOperation, body));
+    const body = parse(registration.request, { model, hardware, firmware, capabilities }, "argument-invalid");
+    await this.#deliver(await outbox.enqueue(registration.operation, body));
     return { pollSeconds: this.#cell.enrolled.pollSeconds ?? 0 };
   }
 
@@ -135,7 +145,7 @@ export class Device {
   async reportFirmware(report: FirmwareReport): Promise<void> {
     const { counter, state, reason } = report;
     const sent = { counter, state, ...(reason === undefined ? {} : { reason }) };
-    parse(firmwareReportBodySchema, sent, "argument-invalid");
+    parse(firmwareReport.request, sent, "argument-invalid");
     await this.#requireLine().firmware.report(sent, this.#backOff());
   }
 
@@ -143,11 +153,11 @@ export class Device {
   async renewKeys(): Promise<void> {
     const { outbox } = this.#requireLine();
     const { queue, deviceId } = this.#cell.enrolled;
-    const underWay = queue.pending.find(({ operation }) => operation === renewalOperation);
+    const underWay = queue.pending.find(({ operation }) => operation === renewal.operation);
     if (underWay) return this.#deliver(underWay.seq);
     const candidate = await this.#ports.keys.create("next");
     const body = await certificateRequest(candidate, deviceId);
-    await this.#deliver(await outbox.enqueue(renewalOperation, body));
+    await this.#deliver(await outbox.enqueue(renewal.operation, body));
   }
 
   /**
@@ -157,7 +167,8 @@ export class Device {
   async deregister(input: { readonly reason?: string } = {}): Promise<{ readonly receipt: string }> {
     if (this.#line) await this.#leave(this.#line.outbox, input.reason);
     const { state } = this.#cell;
-    return { receipt: state?.phase === "deregistered" ? state.receipt : "" };
+    if (state?.phase !== "deregistered") throw new DeviceError("reply-invalid", "it left no receipt");
+    return { receipt: state.receipt };
   }
 
   /** What is known here, without asking anyone. */
@@ -167,10 +178,10 @@ export class Device {
 
   async #leave(outbox: Outbox, reason: string | undefined): Promise<void> {
     if (this.#cell.state?.phase === "deregistered") return;
-    const body = parse(deregistrationBodySchema, reason === undefined ? {} : { reason }, "argument-invalid");
-    const underWay = this.#cell.enrolled.queue.pending.find(({ operation }) => operation === deregistrationOperation);
+    const body = parse(deregistration.request, reason === undefined ? {} : { reason }, "argument-invalid");
+    const underWay = this.#cell.enrolled.queue.pending.find(({ operation }) => operation === deregistration.operation);
     if (underWay) return this.#deliver(underWay.seq);
-    await this.#deliver(await this.#enqueueAlone(outbox, deregistrationOperation, { ...body }));
+    await this.#deliver(await this.#enqueueAlone(outbox, deregistration.operation, { ...body }));
   }
 
   /** Everything else first, also what another caller queues meanwhile. */

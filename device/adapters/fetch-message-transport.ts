@@ -1,7 +1,7 @@
 import { limits } from "@sealpost/protocol/limits.ts";
 
 import type { HttpStream, MessageTransport } from "../ports.ts";
-import { readAll } from "./read-all.ts";
+import { readAll } from "../read-all.ts";
 import { unreachable } from "./unreachable.ts";
 
 /**

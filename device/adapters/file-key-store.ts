@@ -3,7 +3,7 @@ import { join } from "node:path";
 import * as z from "zod/mini";
 
 import { DeviceError } from "../device-error.ts";
-import { generateDeviceKeys, importDeviceKeys } from "../identity/device-keys.ts";
+import { generateDeviceKeys, importDeviceKeys } from "../keys/device-keys.ts";
 import type { DeviceKeys, KeySlot, KeyStore } from "../ports.ts";
 import { moveDurable, readDurable, removeDurable, writeDurable } from "./durable-file.ts";
 

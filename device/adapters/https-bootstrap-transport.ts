@@ -6,7 +6,7 @@ import { limits } from "@sealpost/protocol/limits.ts";
 
 import { DeviceError } from "../device-error.ts";
 import type { BootstrapTransport, HttpAnswer } from "../ports.ts";
-import { readAll } from "./read-all.ts";
+import { readAll } from "../read-all.ts";
 import { errorCode } from "./durable-file.ts";
 import { isLoopbackName, unreachable } from "./unreachable.ts";
 

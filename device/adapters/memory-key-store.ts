@@ -1,4 +1,4 @@
-import { generateDeviceKeys } from "../identity/device-keys.ts";
+import { generateDeviceKeys } from "../keys/device-keys.ts";
 import type { DeviceKeys, KeySlot, KeyStore } from "../ports.ts";
 
 /** For tests and simulations: keys that end with the process and cannot be exported. */

@@ -2,6 +2,7 @@ import type { Settings } from "../options.ts";
 import type { KeyStore, MessageTransport } from "../ports.ts";
 import type { ServiceKeys } from "../trust/service-keys.ts";
 import type { StateCell } from "../state/state-cell.ts";
+import type { SettleRows } from "./settle-row.ts";
 
 /** What it takes to deliver a message. */
 export type OutboxPorts = {
@@ -10,4 +11,6 @@ export type OutboxPorts = {
   readonly messages: MessageTransport;
   readonly serviceKeys: ServiceKeys;
   readonly settings: Settings;
+  /** What a successful reply changes here, by operation. */
+  readonly settleRows: SettleRows;
 };

@@ -6,7 +6,7 @@ import { sealRequest } from "@sealpost/protocol/messages/request.ts";
 import { isTokenError } from "@sealpost/protocol/token/token-error.ts";
 import { webCryptoSigner } from "@sealpost/protocol/token/web-crypto-signer.ts";
 
-import { generateReplyKey, publicJwk } from "../identity/device-keys.ts";
+import { generateReplyKey, publicJwk } from "../keys/device-keys.ts";
 import type { DeviceKeys } from "../ports.ts";
 import { acknowledged } from "./queue.ts";
 import type { Enrolled, Pending } from "../state/state.ts";

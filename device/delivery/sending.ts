@@ -1,7 +1,7 @@
 import type { Reply } from "@sealpost/protocol/messages/reply.ts";
-import { isTokenError } from "@sealpost/protocol/token/token-error.ts";
+import { TokenError, isTokenError } from "@sealpost/protocol/token/token-error.ts";
 
-import { alignKeys } from "../identity/align-keys.ts";
+import { alignKeys } from "../keys/align-keys.ts";
 import { DeviceError, type Setback, isDeviceError } from "../device-error.ts";
 import type { Outcome } from "./outcome.ts";
 import type { OutboxPorts } from "./outbox-ports.ts";
@@ -10,7 +10,7 @@ import { park, resolve, skipTo } from "./queue.ts";
 import { type SealedCopy, openAnswer, sealCopy } from "./sealing.ts";
 import { messageBases } from "./message-bases.ts";
 import { parseCatchUp } from "../trust/service-keys.ts";
-import { type Effect, settle } from "./settle.ts";
+import type { Effect } from "./settle-row.ts";
 import type { Enrolled, Pending, Queue } from "../state/state.ts";
 
 /** What one sending came to: an outcome is final and durable; the rest is tried again, at once or after a pause. */
@@ -126,9 +126,11 @@ export class Sending {
   }
 
   async #settle({ body }: OkReply): Promise<Effect | DeviceError> {
-    const { cell, keys, serviceKeys } = this.#ports;
+    const { cell, keys, serviceKeys, settleRows } = this.#ports;
     try {
-      return await settle(this.#message, body, { state: cell.enrolled, keys, now: serviceKeys.clock.now() });
+      const row = settleRows[this.#message.operation];
+      if (!row) throw new TokenError("claims", "operation");
+      return await row(body, this.#message, { state: cell.enrolled, keys, now: serviceKeys.clock.now() });
     } catch (error) {
       if (isDeviceError(error)) return error;
       if (!isTokenError(error)) throw error;

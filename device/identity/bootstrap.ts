@@ -18,7 +18,7 @@ import { baseOf } from "../delivery/base-url.ts";
 import { certificateRequest } from "./certificate-request.ts";
 import { verifyDeviceCertificate } from "./device-certificate.ts";
 import { DeviceError } from "../device-error.ts";
-import { thumbprints } from "./device-keys.ts";
+import { thumbprints } from "../keys/device-keys.ts";
 import type { BootstrapConnection, BootstrapTransport, DeviceKeys, HttpAnswer } from "../ports.ts";
 import { emptyQueue } from "../delivery/queue.ts";
 import type { Enrolled } from "../state/state.ts";

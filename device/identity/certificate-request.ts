@@ -14,7 +14,7 @@ import { subjectAlternativeName, toBase64 } from "@sealpost/protocol/documents/c
 import { rawToDer } from "@sealpost/protocol/token/der.ts";
 import { type EcPublicJwk, thumbprint, thumbprintUri } from "@sealpost/protocol/token/keys.ts";
 
-import { publicJwk } from "./device-keys.ts";
+import { publicJwk } from "../keys/device-keys.ts";
 import type { DeviceKeys } from "../ports.ts";
 
 const extensionRequest = "1.2.840.113549.1.9.14";

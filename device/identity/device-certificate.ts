@@ -16,7 +16,7 @@ import { certificateKey, fromBase64, parseDer, verifyDer } from "@sealpost/proto
 import { thumbprint, thumbprintUri } from "@sealpost/protocol/token/keys.ts";
 import { TokenError } from "@sealpost/protocol/token/token-error.ts";
 
-import type { Thumbprints } from "./device-keys.ts";
+import type { Thumbprints } from "../keys/device-keys.ts";
 
 const ecdsaWithSha256 = "1.2.840.10045.4.3.2";
 

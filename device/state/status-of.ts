@@ -1,8 +1,13 @@
 import type { DeviceStatus } from "./device-status.ts";
-import type { ServiceKeys } from "../trust/service-keys.ts";
 import type { DeviceState } from "./state.ts";
 
-export function statusOf(state: DeviceState | null, serviceKeys?: ServiceKeys): DeviceStatus {
+/** The newest key set and the time, where they were verified. */
+type Known = {
+  readonly keySet: { readonly version: number; readonly exp: number };
+  readonly clock: { now(): number };
+};
+
+export function statusOf(state: DeviceState | null, known?: Known): DeviceStatus {
   if (!state) return { phase: "new" };
   if (state.phase === "bootstrapping") return { phase: state.phase, serviceId: state.credential.serviceId };
   const { serviceId, deviceId } = state;
@@ -26,9 +31,9 @@ export function statusOf(state: DeviceState | null, serviceKeys?: ServiceKeys): 
     unknown: queue.unknown,
     signingKey,
     trustVersion: trust.version,
-    ...(serviceKeys && {
-      keySet: { version: serviceKeys.keySet.version, exp: serviceKeys.keySet.exp },
-      time: serviceKeys.clock.now(),
+    ...(known && {
+      keySet: { version: known.keySet.version, exp: known.keySet.exp },
+      time: known.clock.now(),
     }),
   };
 }

@@ -7,7 +7,7 @@ import { type CatchUp, catchUpSchema, followTrust } from "@sealpost/protocol/doc
 import { Clock } from "./clock.ts";
 import { DeviceError } from "../device-error.ts";
 import type { MessageTransport, Timing } from "../ports.ts";
-import { readAll } from "../adapters/read-all.ts";
+import { readAll } from "../read-all.ts";
 import type { Enrolled } from "../state/state.ts";
 import type { StateCell } from "../state/state-cell.ts";
 

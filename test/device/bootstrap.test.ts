@@ -8,7 +8,7 @@ import { followTrust, signTrust } from "@sealpost/protocol/documents/trust.ts";
 
 import { basicCredentials } from "../../device/identity/bootstrap.ts";
 import { Device } from "../../device/device.ts";
-import { publicJwk } from "../../device/identity/device-keys.ts";
+import { publicJwk } from "../../device/keys/device-keys.ts";
 import type { BootstrapTransport } from "../../device/ports.ts";
 import { signingKey } from "../support/keys.ts";
 import { present, serviceId } from "../support/service.ts";

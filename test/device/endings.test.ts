@@ -4,7 +4,7 @@ import { openReceipt } from "@sealpost/protocol/documents/receipt.ts";
 import { signReceipt } from "@sealpost/protocol/documents/receipt.ts";
 
 import { Device } from "../../device/device.ts";
-import { thumbprints } from "../../device/identity/device-keys.ts";
+import { thumbprints } from "../../device/keys/device-keys.ts";
 import type { Enrolled } from "../../device/state/state.ts";
 import { signingKey } from "../support/keys.ts";
 import {

@@ -11,7 +11,7 @@ import { lockHome } from "../../device/adapters/home-lock.ts";
 import { memoryFirmwareSlots } from "../../device/adapters/memory-firmware-slots.ts";
 import { memoryKeyStore } from "../../device/adapters/memory-key-store.ts";
 import { memoryStateStore } from "../../device/adapters/memory-state-store.ts";
-import { thumbprints } from "../../device/identity/device-keys.ts";
+import { thumbprints } from "../../device/keys/device-keys.ts";
 import type { DeviceKeys, FirmwareSlots } from "../../device/ports.ts";
 
 let folder: string;

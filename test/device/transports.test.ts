@@ -12,7 +12,7 @@ import { unreachable } from "../../device/adapters/unreachable.ts";
 import { Device } from "../../device/device.ts";
 import { adviceFor, deviceErrors } from "../../device/device-error.ts";
 import { fetchMessageTransport } from "../../device/adapters/fetch-message-transport.ts";
-import { readAll } from "../../device/adapters/read-all.ts";
+import { readAll } from "../../device/read-all.ts";
 import { issueEdgeCertificates } from "../../local/network/certificates.ts";
 import { type Bench, memoryHome, openBench } from "./support/bench.ts";
 import { type LiveService, startLiveService } from "./support/live-service.ts";

@@ -1,0 +1,21 @@
+import {
+  registrationBodySchema,
+  registrationOperation,
+  registrationReplySchema,
+} from "@sealpost/protocol/exchanges/registration.ts";
+import { limits } from "@sealpost/protocol/limits.ts";
+
+import { settleRow } from "./delivery/settle-row.ts";
+
+export const registration = {
+  operation: registrationOperation,
+  request: registrationBodySchema,
+  reply: registrationReplySchema,
+} as const;
+
+/** The service knows now what this device is, and how often it may ask. */
+export const settleRegistration = settleRow(registration, async ({ configuration }, profile) => {
+  const { least, most } = limits.pollSeconds;
+  const pollSeconds = Math.min(Math.max(configuration.pollSeconds, least), most);
+  return (state) => ({ ...state, profile, pollSeconds });
+});
