@@ -2,7 +2,7 @@ import { Command, CommanderError } from "commander";
 
 import { registerBootstrap } from "./cli/bootstrap.ts";
 import { registerDeregistration } from "./cli/deregistration.ts";
-import { exitCodeHelp } from "./cli/exit-codes.ts";
+import { exitCodeHelp } from "./cli/failures.ts";
 import { registerFirmware } from "./cli/firmware.ts";
 import { globalOptions } from "./cli/global-options.ts";
 import { Output } from "./cli/output.ts";

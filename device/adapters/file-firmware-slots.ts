@@ -84,7 +84,7 @@ function parseSlots(text: string, path: string): SlotsFile {
   try {
     return slotsFileSchema.parse(JSON.parse(text));
   } catch (cause) {
-    throw new DeviceError("home-broken", `${path} is damaged`, { cause });
+    throw new DeviceError("slots-broken", `${path}`, { cause });
   }
 }
 

@@ -1,7 +1,6 @@
 import { readFile } from "node:fs/promises";
 
 import { parseJson } from "@sealpost/protocol/token/strict.ts";
-import { isTokenError } from "@sealpost/protocol/token/token-error.ts";
 import type { Command } from "commander";
 import * as z from "zod/mini";
 
@@ -10,6 +9,7 @@ import { httpsBootstrapTransport } from "../adapters/https-bootstrap-transport.t
 import { Device } from "../device.ts";
 import { DeviceError } from "../device-error.ts";
 import { StateCell } from "../state/state-cell.ts";
+import { CommandError } from "./command-error.ts";
 import { type Home, inHome } from "./home.ts";
 
 const optionsSchema = z.object({ package: z.string() });
@@ -58,13 +58,20 @@ async function readPackage(file: string): Promise<unknown> {
   } catch (cause) {
     const code = errorCode(cause);
     const why = code === "ENOENT" ? "there is no such file" : code === "EISDIR" ? "it is a folder" : (code ?? "");
-    throw new DeviceError("package-unreadable", `${file}, ${why}`, { cause });
+    throw new CommandError("package-unreadable", `The credential package cannot be read: ${file}, ${why}`, { cause });
+  }
+  // No cause below: a parser's message quotes the text, and that holds the secret.
+  try {
+    JSON.parse(new TextDecoder().decode(bytes));
+  } catch {
+    throw new DeviceError("package-invalid", `${file} is not JSON`);
   }
   try {
     return parseJson(bytes, file);
-  } catch (error) {
-    const twice = isTokenError(error) && error.detail === `${file}: duplicate member`;
-    // No cause: a parser's message quotes the text, and that holds the secret.
-    throw new DeviceError("package-invalid", twice ? `${file} names a member twice` : `${file} is not JSON`);
+  } catch {
+    throw new DeviceError(
+      "package-invalid",
+      `${file} is JSON that no two readers need agree on; it names a member twice, or the like`,
+    );
   }
 }

@@ -2,7 +2,10 @@ import util from "node:util";
 
 import type { Command } from "commander";
 
+import { errorCode } from "../adapters/durable-file.ts";
 import { isDeviceError } from "../device-error.ts";
+import { isCommandError } from "./command-error.ts";
+import { adviceFor, failures } from "./failures.ts";
 import { type GlobalOptions, readGlobalOptions } from "./global-options.ts";
 
 type Stream = NodeJS.WriteStream;
@@ -46,16 +49,12 @@ export class Output {
 
 function describe(error: unknown): { code: string; what: string; next: string; exit: number } {
   if (isDeviceError(error)) {
-    return { code: error.code, what: error.message, next: error.next, exit: error.exitCode };
+    return { code: error.code, what: error.message, next: adviceFor(error), exit: failures[error.code].exit };
   }
+  if (isCommandError(error)) return { code: error.code, what: error.message, ...failures[error.code] };
   const name = error instanceof Error ? error.name : "unknown";
-  const code = error instanceof Error && "code" in error ? ` ${String(error.code)}` : "";
-  return {
-    code: "fault",
-    what: `This program failed (${name}${code})`,
-    next: "run the command again; if it stays, report it with the output of `sealpost-device status --json`",
-    exit: 1,
-  };
+  const code = errorCode(error);
+  return { code: "fault", what: `This program failed (${name}${code ? ` ${code}` : ""})`, ...failures.fault };
 }
 
 /** Colours on a terminal alone (NO_COLOR, https://no-color.org). */

@@ -10,7 +10,8 @@ import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 
 import { lockHome } from "../../device/adapters/home-lock.ts";
-import { adviceFor, deviceErrors } from "../../device/device-error.ts";
+import { adviceFor, failures } from "../../device/cli/failures.ts";
+import { type DeviceErrorCode, deviceErrors } from "../../device/device-error.ts";
 import { issueEdgeCertificates } from "../../local/network/certificates.ts";
 import { type Bench, issueCredential, openBench, registryEntry } from "./support/bench.ts";
 import { type LiveService, startLiveService } from "./support/live-service.ts";
@@ -122,13 +123,13 @@ test("ok/a firmware that does not come up is rolled back and reported", async ()
 }, 60_000);
 
 describe("a newcomer's mistakes", () => {
-  const failure = async (code: keyof typeof deviceErrors, ...args: string[]) =>
-    failureWith(deviceErrors[code].next, code, ...args);
-  const failureWith = async (next: string, code: keyof typeof deviceErrors, ...args: string[]) => {
+  const nobodyHere = (code: DeviceErrorCode) =>
+    adviceFor({ code, circumstance: "nobody-on-this-machine", cause: undefined });
+  const failure = async (code: DeviceErrorCode, ...args: string[]) => failureWith(failures[code].next, code, ...args);
+  const failureWith = async (next: string, code: DeviceErrorCode, ...args: string[]) => {
     const { exit, out, err } = await run(...args);
-    const { what } = deviceErrors[code];
-    expect({ exit, out }).toEqual({ exit: deviceErrors[code].exit, out: "" });
-    expect(err).toContain(`error: ${what}`);
+    expect({ exit, out }).toEqual({ exit: failures[code].exit, out: "" });
+    expect(err).toContain(`error: ${deviceErrors[code]}`);
     expect(err).toContain(`→ ${next}`);
     expect(err).not.toMatch(/\n\s+at |node:internal|\.ts:\d/);
     return err;
@@ -148,8 +149,15 @@ describe("a newcomer's mistakes", () => {
   });
 
   test("fails/package: missing, a folder, not JSON, another file", async () => {
-    await failure("package-unreadable", "bootstrap", "--package", join(folder, "nope"));
-    await failure("package-unreadable", "bootstrap", "--package", folder);
+    for (const [file, why] of [
+      [join(folder, "nope"), "there is no such file"],
+      [folder, "it is a folder"],
+    ] as const) {
+      const { exit, err } = await run("bootstrap", "--package", file);
+      expect(exit).toBe(4);
+      expect(err).toContain(why);
+      expect(err).toContain(failures["package-unreadable"].next);
+    }
     await writeFile(join(folder, "bad"), '{"secret": "hunter2hunter2", ');
     expect(await failure("package-invalid", "bootstrap", "--package", join(folder, "bad"))).not.toContain("hunter2");
     await writeFile(join(folder, "other"), "{}");
@@ -177,7 +185,7 @@ describe("a newcomer's mistakes", () => {
 
   test("fails/host: unreachable, not trusted", async () => {
     const nobody = await packageFile({ bootstrapUrl: "https://localhost:1/x" });
-    const next = adviceFor["nobody-on-this-machine"];
+    const next = nobodyHere("unreachable");
     const refused = await failureWith(next, "unreachable", "bootstrap", "--package", nobody.file);
     expect(refused).toContain("ECONNREFUSED");
     home = join(folder, "second");
@@ -196,7 +204,7 @@ describe("a newcomer's mistakes", () => {
     const { port } = closed.address() as AddressInfo;
     await new Promise((resolve) => closed.close(resolve));
     const away = ["--via", `http://127.0.0.1:${port}`, "--max-wait", "1"];
-    const err = await failureWith(adviceFor["nobody-on-this-machine"], "no-answer", ...register, ...away);
+    const err = await failureWith(nobodyHere("no-answer"), "no-answer", ...register, ...away);
     expect(err).toContain("ECONNREFUSED");
     expect((await run("status")).out).toContain("register (seq 1)");
     expect((await run(...register)).exit).toBe(0);
@@ -208,6 +216,29 @@ describe("a newcomer's mistakes", () => {
     const unlock = await lockHome(home);
     expect(await failure("home-busy", "check")).toContain(String(process.pid));
     await unlock();
+  });
+
+  test("fails/the record of the slots is damaged: the advice spares the device, and heals it", async () => {
+    await enrol();
+    await run(...register);
+    await writeFile(join(home, "slots", "slots.json"), "{");
+    expect(await failure("slots-broken", "update")).not.toContain("revoke");
+    await rm(join(home, "slots", "slots.json"));
+    expect((await run(...register)).exit).toBe(0);
+    expect((await run("update")).exit).toBe(0);
+  }, 30_000);
+
+  test("ok/advice about a file goes by the system's code, and says so where that is not known", () => {
+    const advice = (errno: string) => {
+      const cause = Object.assign(new Error(), { code: errno });
+      return adviceFor({ code: "home-denied", circumstance: undefined, cause });
+    };
+    expect(advice("EACCES")).toContain("owner and permissions");
+    for (const errno of ["EROFS", "ENOTDIR", "ELOOP", "EIO", "EMFILE"]) {
+      expect(advice(errno), errno).not.toContain("permissions");
+      expect(advice(errno), errno).not.toBe(failures["home-denied"].next);
+    }
+    expect(advice("EWHATEVER")).toContain("not known here");
   });
 
   test("fails/usage: exit 2 with the way to help", async () => {
@@ -242,7 +273,7 @@ test("ok/--quiet says nothing", async () => {
 
 test("ok/every exit code of the table is in the help, and no error lacks advice", async () => {
   const { out } = await run("--help");
-  for (const [code, { exit, next }] of Object.entries(deviceErrors)) {
+  for (const [code, { exit, next }] of Object.entries(failures)) {
     expect(
       out.split("\n").find((line) => line.trimStart().startsWith(`${exit} `)),
       code,

@@ -8,7 +8,7 @@ import { sealReply } from "@sealpost/protocol/messages/reply.ts";
 import { signTrust } from "@sealpost/protocol/documents/trust.ts";
 
 import { Device } from "../../device/device.ts";
-import { adviceFor, deviceErrors, isDeviceError } from "../../device/device-error.ts";
+import { isDeviceError } from "../../device/device-error.ts";
 import type { DeviceOptions } from "../../device/options.ts";
 import type { HttpAnswer, MessageTransport, StateStore } from "../../device/ports.ts";
 import { answerMessage } from "../../functions/receive/answer.ts";
@@ -107,7 +107,7 @@ describe("what a relay may do", () => {
       const liar = await behind({ post: async (_url, token) => invent(token) }, { ...patient(), maxWaitSeconds: 30 });
       const before = JSON.stringify(await home.state.load());
       const failure = await liar.register(profile).catch((error: unknown) => error);
-      expect(failure).toMatchObject({ code: "no-answer", exitCode: 5, next: deviceErrors["no-answer"].next });
+      expect(failure).toMatchObject({ code: "no-answer" });
       expect(failure).toMatchObject({ why: expect.stringMatching(/HTTP \d{3}\) could not be verified$/) });
       const after = await home.state.load();
       expect(after).toMatchObject({ queue: { next: 2, pending: [{ seq: 1, operation: "register" }] } });
@@ -328,7 +328,7 @@ describe("rotated keys", () => {
     await expect(stranger.register(profile)).rejects.toMatchObject({
       code: "no-answer",
       why: expect.stringContaining("answers as another service"),
-      next: adviceFor["other-service-answers"],
+      circumstance: "other-service-answers",
     });
     expect(stranger.status().trustVersion).toBe(1);
   });
@@ -340,7 +340,7 @@ test("fails/another stack at the same address: its documents, as new as ours, ha
   await expect(lost.register(profile)).rejects.toMatchObject({
     code: "no-answer",
     why: expect.stringContaining("not signed by the root that this device trusts"),
-    next: adviceFor["other-service-answers"],
+    circumstance: "other-service-answers",
   });
 });
 
@@ -389,7 +389,7 @@ describe("a queue that was rolled back (counter loss)", () => {
     await device.register(profile);
     await device.checkFirmware();
     const back = await Device.open({ ports: { ...home, state: restored(snapshot) }, options: patient() });
-    await expect(back.register(profile)).rejects.toMatchObject({ code: "not-delivered", exitCode: 9 });
+    await expect(back.register(profile)).rejects.toMatchObject({ code: "not-delivered" });
     expect(await registrations()).toBe(1);
     await back.register({ ...profile, hardware: "r3" });
     const entry = await registryEntry(bench, back.status().deviceId);
@@ -426,7 +426,7 @@ describe("final refusals", () => {
   test("fails/revoked: what was pending is unknown, and nothing is sent any more", async () => {
     await device.register(profile);
     await withStatus("revoked");
-    await expect(device.checkFirmware()).rejects.toMatchObject({ code: "revoked", exitCode: 8 });
+    await expect(device.checkFirmware()).rejects.toMatchObject({ code: "revoked" });
     expect(device.status()).toMatchObject({ phase: "revoked", pending: [], unknown: [{ seq: 2, why: "revoked" }] });
     bench.posted.length = 0;
     await expect(device.checkFirmware()).rejects.toMatchObject({ code: "revoked" });
