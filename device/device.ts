@@ -121,19 +121,24 @@ export class Device {
     return { pollSeconds: this.#cell.enrolled.pollSeconds ?? 0 };
   }
 
-  /** Asks for newer firmware. @returns null when there is none */
-  async checkFirmware(): Promise<FirmwareOffer | null> {
-    return this.#requireLine().firmware.check(this.#backOff());
+  /**
+   * Asks for newer firmware.
+   * @param input.again also for a release that failed here or was rolled back, which is otherwise no offer any more
+   * @returns null when there is none
+   */
+  async checkFirmware(input: { readonly again?: boolean } = {}): Promise<FirmwareOffer | null> {
+    return this.#requireLine().firmware.check(this.#backOff(), input.again ?? false);
   }
 
   /**
    * Downloads and verifies what is on offer (asking first if need be), writes it to the inactive slot and tells the bootloader to try it.
+   * @param input.again as for `checkFirmware`
    * @returns what the next boot will try; null when there is nothing newer
    */
   async updateFirmware(
-    input: { readonly onProgress?: (progress: UpdateProgress) => void } = {},
+    input: { readonly again?: boolean; readonly onProgress?: (progress: UpdateProgress) => void } = {},
   ): Promise<FirmwareOffer | null> {
-    return this.#requireLine().firmware.apply(this.#backOff(), input.onProgress ?? (() => {}));
+    return this.#requireLine().firmware.apply(this.#backOff(), input.again ?? false, input.onProgress ?? (() => {}));
   }
 
   /** After a restart: confirms the new firmware, or finds that the bootloader went back, and reports it. */

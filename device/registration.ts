@@ -17,5 +17,9 @@ export const registration = {
 export const settleRegistration = settleRow(registration, async ({ configuration }, profile) => {
   const { least, most } = limits.pollSeconds;
   const pollSeconds = Math.min(Math.max(configuration.pollSeconds, least), most);
-  return (state) => ({ ...state, profile, pollSeconds });
+  return (state) => {
+    // Release counters are those of a model and hardware.
+    const isSame = state.profile?.model === profile.model && state.profile.hardware === profile.hardware;
+    return { ...state, profile, pollSeconds, givenUp: isSame ? state.givenUp : [] };
+  };
 });

@@ -34,6 +34,8 @@ function registerCheck(program: Command): void {
     });
 }
 
+const updateSchema = z.object({ again: z.optional(z.boolean()) });
+
 function registerUpdate(program: Command): void {
   program
     .command("update")
@@ -42,11 +44,13 @@ function registerUpdate(program: Command): void {
       "Downloads what is on offer into the inactive slot, every chunk authenticated before it is written, and marks it bootable.\n" +
         "Interrupted at any point, run it again: it goes on at the last verified chunk.",
     )
+    .option("--again", "also a release that failed here or was rolled back")
     .addHelpText("after", "\nExample:\n  $ sealpost-device update && sealpost-device boot")
-    .action(async (_options: unknown, command: Command) => {
+    .action(async (options: unknown, command: Command) => {
+      const { again = false } = updateSchema.parse(options);
       await withDevice(command, async (device, { output }) => {
         const onProgress = progressLine("firmware", output.showsProgress);
-        const update = await device.updateFirmware({ onProgress });
+        const update = await device.updateFirmware({ again, onProgress });
         const lines = update
           ? [
               `Firmware ${update.version} is verified and will be tried at the next restart.`,

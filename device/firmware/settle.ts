@@ -10,7 +10,7 @@ import {
 } from "@sealpost/protocol/exchanges/firmware.ts";
 
 import { settleRow } from "../delivery/settle-row.ts";
-import type { Update } from "../state/state.ts";
+import type { Enrolled, Update } from "../state/state.ts";
 import { judgeManifest } from "./offer.ts";
 
 export const firmwareCheck = {
@@ -25,10 +25,12 @@ export const firmwareReport = {
   reply: firmwareReportReplySchema,
 } as const;
 
-export const settleFirmwareCheck = settleRow(firmwareCheck, async ({ offer }, _request, { state, now }) => {
-  if (!offer) return (before) => ({ ...before, update: isBootable(before.update) ? before.update : null });
+export const settleFirmwareCheck = settleRow(firmwareCheck, async ({ offer }, { again }, { state, now }) => {
+  if (!offer) return withdraw;
+  if ("held" in offer) return (before) => before;
   const manifest = await openManifest(offer.manifest, state.trust);
   judgeManifest(manifest, state.profile, now);
+  if (!again && state.givenUp.includes(manifest.counter)) return withdraw;
   const fresh = { stage: "offered", manifest, contentKey: offer.contentKey } as const;
   return (before) => ({ ...before, update: isSame(before.update, manifest) ? before.update : fresh });
 });
@@ -36,8 +38,8 @@ export const settleFirmwareCheck = settleRow(firmwareCheck, async ({ offer }, _r
 export const settleFirmwareReport = settleRow(firmwareReport, async () => (state) => state);
 
 /** Nothing newer is on offer: what the bootloader is about to try stays, anything else was withdrawn. */
-function isBootable(update: Update | null): boolean {
-  return update?.stage === "bootable";
+function withdraw(before: Enrolled): Enrolled {
+  return before.update?.stage === "bootable" ? before : { ...before, update: null };
 }
 
 /** The offer names what is under way already: that goes on where it is. */

@@ -1,4 +1,5 @@
 import {
+  type FirmwareCheckBody,
   type FirmwareState,
   firmwareCheckOperation,
   firmwareReportOperation,
@@ -13,6 +14,7 @@ import { requireDone } from "../delivery/outcome.ts";
 import type { OutboxPorts } from "../delivery/outbox-ports.ts";
 import type { Outbox } from "../delivery/outbox.ts";
 import type { FirmwareSlots } from "../ports.ts";
+import type { RegistrationBody } from "@sealpost/protocol/exchanges/registration.ts";
 import type { Enrolled, Update } from "../state/state.ts";
 
 /**
@@ -30,22 +32,32 @@ export class FirmwareUpdate {
     this.#slots = slots;
   }
 
-  async check(backOff: BackOff): Promise<FirmwareOffer | null> {
+  /** @param again also for a release that was given up here */
+  async check(backOff: BackOff, again: boolean): Promise<FirmwareOffer | null> {
     // A registration that was cut off may still be on its way.
     await this.#outbox.flush(backOff);
-    const { profile } = this.#ports.cell.enrolled;
+    const { profile, update: present } = this.#ports.cell.enrolled;
     if (!profile) throw new DeviceError("not-registered", "");
-    const seq = await this.#outbox.enqueue(firmwareCheckOperation, { firmware: profile.firmware });
+    const body: FirmwareCheckBody = {
+      firmware: profile.firmware,
+      ...(present && isFor(present, profile) ? { held: present.manifest.counter } : {}),
+      ...(again ? { again } : {}),
+    };
+    const seq = await this.#outbox.enqueue(firmwareCheckOperation, body);
     requireDone(await this.#outbox.deliver(seq, backOff));
     const { update } = this.#ports.cell.enrolled;
     return update && offerOf(update);
   }
 
   /** Downloads what is on offer and hands it to the bootloader. */
-  async apply(backOff: BackOff, onProgress: (progress: UpdateProgress) => void): Promise<FirmwareOffer | null> {
+  async apply(
+    backOff: BackOff,
+    again: boolean,
+    onProgress: (progress: UpdateProgress) => void,
+  ): Promise<FirmwareOffer | null> {
     const slots = this.#requireSlots();
     if ((await slots.status()).trial) throw new DeviceError("on-trial", "");
-    if (!this.#ports.cell.enrolled.update) await this.check(backOff);
+    if (!this.#ports.cell.enrolled.update) await this.check(backOff, again);
     const { update } = this.#ports.cell.enrolled;
     if (!update) return null;
     await this.#download(update, slots, backOff, onProgress);
@@ -83,13 +95,18 @@ export class FirmwareUpdate {
     await this.#report(counter, state, (before) => ({
       ...before,
       update: null,
+      givenUp: installed ? before.givenUp : withCounter(before.givenUp, counter),
       profile: before.profile && installed ? { ...before.profile, firmware: { version, counter } } : before.profile,
     }));
     return state;
   }
 
   async report(report: { counter: number; state: FirmwareState; reason?: string }, backOff: BackOff): Promise<void> {
-    requireDone(await this.#outbox.deliver(await this.#outbox.enqueue(firmwareReportOperation, report), backOff));
+    const { counter, state } = report;
+    const isGivenUp = state === "failed" || state === "rolled-back";
+    const also = (before: Enrolled) =>
+      isGivenUp ? { ...before, givenUp: withCounter(before.givenUp, counter) } : before;
+    requireDone(await this.#outbox.deliver(await this.#outbox.enqueue(firmwareReportOperation, report, also), backOff));
   }
 
   async #download(
@@ -119,7 +136,8 @@ export class FirmwareUpdate {
   }
 
   async #fail(counter: number, reason: string, backOff: BackOff): Promise<never> {
-    await this.#report(counter, "failed", (state) => ({ ...state, update: null }), reason);
+    const also = (state: Enrolled) => ({ ...state, update: null, givenUp: withCounter(state.givenUp, counter) });
+    await this.#report(counter, "failed", also, reason);
     await this.#outbox.flush(backOff);
     throw new DeviceError("firmware-failed", `${reason}, release ${counter}`);
   }
@@ -147,6 +165,18 @@ function withStage(stage: Update["stage"]): (state: Enrolled) => Enrolled {
     const contentKey = stage === "downloading" ? state.update.contentKey : null;
     return { ...state, update: { ...state.update, stage, contentKey } };
   };
+}
+
+/** Release counters are those of a model and hardware: only there does one name a release. */
+function isFor({ manifest }: Update, { model, hardware }: RegistrationBody): boolean {
+  return manifest.model === model && manifest.hardware.includes(hardware);
+}
+
+/** Older ones are forgotten: what is published by then is newer. */
+const givenUpCounters = 16;
+
+function withCounter(givenUp: Enrolled["givenUp"], counter: number): number[] {
+  return [...givenUp.filter((other) => other !== counter), counter].slice(-givenUpCounters);
 }
 
 function offerOf({ manifest: { version, counter, size } }: Update): FirmwareOffer {

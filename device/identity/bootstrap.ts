@@ -115,6 +115,7 @@ async function verifyAnswer(
       profile: null,
       pollSeconds: null,
       update: null,
+      givenUp: [],
     };
   } catch (cause) {
     if (!isTokenError(cause)) throw cause;

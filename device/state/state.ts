@@ -72,6 +72,8 @@ const enrolledSchema = z.object({
   profile: z.nullable(registrationBodySchema),
   pollSeconds: z.nullable(z.int()),
   update: z.nullable(updateSchema),
+  /** Counters of releases that failed here or were rolled back: taken again on request alone. */
+  givenUp: z.array(z.int()),
 });
 export type Enrolled = z.infer<typeof enrolledSchema>;
 

@@ -5,11 +5,11 @@ import type * as z from "zod/mini";
 
 import type { Device } from "../registry/device.ts";
 import type { Result } from "../registry/window.ts";
-import type { DeviceKeys, DeviceStatus, JournalAction, ReleaseRecord } from "../store/records.ts";
+import type { DeviceKeys, DeviceStatus, JournalAction, OffersRecord, ReleaseRecord } from "../store/records.ts";
 
 /** Reads of releases; a release never changes, so what was read once is remembered. */
 export type Releases = {
-  newest(target: string): Promise<ReleaseRecord | undefined>;
+  offers(target: string): Promise<OffersRecord | undefined>;
   get(target: string, counter: number): Promise<ReleaseRecord | undefined>;
   /** Decrypts a release's content key, once for each release and warm function. */
   contentKey(release: ReleaseRecord): Promise<Uint8Array>;

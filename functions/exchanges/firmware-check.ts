@@ -3,6 +3,7 @@ import { encodeBase64url } from "@sealpost/protocol/token/strict.ts";
 import * as z from "zod/mini";
 
 import type { Device } from "../registry/device.ts";
+import { newestValid } from "../releases/offers.ts";
 import { Fault } from "../lambda/fault.ts";
 import { exchange } from "./exchange.ts";
 
@@ -10,21 +11,29 @@ import { exchange } from "./exchange.ts";
  * What is stored of an offer: which release, since the device may be registered as something else when it repeats the question. The manifest is
  * in the release, and a content key is never at rest in the clear.
  */
-const resultSchema = z.object({ offered: z.optional(z.object({ target: z.string(), counter: z.int() })) });
+const resultSchema = z.object({
+  offered: z.optional(z.object({ target: z.string(), counter: z.int() })),
+  held: z.optional(z.literal(true)),
+});
 
-/** Figure 6, first step: the newest release for the device's model and hardware, if it is newer than what runs and has not expired. */
+/**
+ * Figure 6, first step: the newest valid release for the device's model and hardware, if it is newer than what runs. One that was given up here
+ * is no offer until somebody asks for it; an older one does not take its place, since who published the newer one meant to replace it.
+ */
 export const firmwareCheck = exchange({
   statuses: ["registered"],
   body: firmwareCheckBodySchema,
-  gather: async (_, { device }, { releases }) => ({ facts: await releases.newest(releaseTarget(device)) }),
-  decide: ({ firmware }, { now }, newest) => {
-    const offered = newest && newest.release.counter > firmware.counter && newest.release.exp > now;
-    return {
-      effect: { result: offered ? { offered: { target: newest.target, counter: newest.release.counter } } : {} },
-    };
+  gather: async (_, { device }, { releases }) => ({ facts: await releases.offers(releaseTarget(device)) }),
+  decide: ({ firmware, held, again = false }, { device, now }, published) => {
+    const { counter } = newestValid(published?.offers ?? [], now) ?? { counter: 0 };
+    const isHeld = counter === held;
+    const isGivenUp = !isHeld && !again && device.identity.givenUp?.includes(counter);
+    if (counter <= firmware.counter || isGivenUp) return { effect: { result: {} } };
+    return { effect: { result: isHeld ? { held: true } : { offered: { target: releaseTarget(device), counter } } } };
   },
   reply: async (result, _, { releases }): Promise<FirmwareCheckReply> => {
-    const { offered } = resultSchema.parse(result);
+    const { offered, held } = resultSchema.parse(result);
+    if (held) return { offer: { held } };
     if (offered === undefined) return { offer: null };
     const release = await releases.get(offered.target, offered.counter);
     if (!release) throw new Fault("unavailable", "an offered release is no longer stored");

@@ -1,5 +1,6 @@
 import { type FirmwareState, firmwareReportBodySchema } from "@sealpost/protocol/exchanges/firmware.ts";
 
+import type { IdentityRecord } from "../store/records.ts";
 import { exchange } from "./exchange.ts";
 import { releaseTarget } from "./firmware-check.ts";
 
@@ -14,19 +15,43 @@ export const firmwareReport = exchange({
     const facts = await releases.get(releaseTarget(device), counter);
     return facts ? { facts } : { refusal: { code: "unknown-release" } };
   },
-  decide: ({ counter, state, reason }, { device: { identity }, now }, { release }) => {
-    const update = { counter, state, ...(reason === undefined ? {} : { reason }), at: now };
-    const { registration } = identity;
-    const installed = state === "installed" && registration;
+  decide: ({ counter, state, reason }, { device: { identity }, now, seq }, { release }) => {
+    const told = { counter, state, ...(reason === undefined ? {} : { reason }) };
+    const { registration, update: last } = identity;
+    // Messages may overtake each other, and the last word of the device is the one with the highest seq.
+    const isLate = last !== undefined && seq < last.seq;
+    const installed = state === "installed" && registration && !(isLate && counter <= registration.firmware.counter);
     const firmware = { version: release.version, counter };
     return {
       effect: {
         result: {},
         device: {
-          identity: { ...identity, update, ...(installed ? { registration: { ...registration, firmware } } : {}) },
+          identity: {
+            ...identity,
+            update: isLate ? last : { ...told, at: now, seq },
+            givenUp: givenUpAfter(identity.givenUp ?? [], told, isLate),
+            ...(installed ? { registration: { ...registration, firmware } } : {}),
+          },
         },
-        ...(endings.has(state) ? { journal: { action: "firmware.reported", detail: update } } : {}),
+        ...(endings.has(state) ? { journal: { action: "firmware.reported", detail: { ...told, at: now } } } : {}),
       },
     };
   },
 });
+
+/** Older ones are forgotten: what is published by then is newer. */
+const remembered = 16;
+
+function givenUpAfter(
+  givenUp: NonNullable<IdentityRecord["givenUp"]>,
+  { counter, state }: { readonly counter: number; readonly state: FirmwareState },
+  isLate: boolean,
+): number[] {
+  const others = givenUp.filter((other) => other !== counter);
+  if (state === "failed" || state === "rolled-back") {
+    return [...others, counter].toSorted((a, b) => a - b).slice(-remembered);
+  }
+  // Taken again, on request; what is older than what runs is never offered.
+  if (isLate || state === "verified") return givenUp;
+  return state === "installed" ? others.filter((other) => other > counter) : others;
+}

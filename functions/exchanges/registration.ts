@@ -14,12 +14,18 @@ export const registration = exchange({
     const result = { configuration };
     const registration = { ...said, at: now };
     // A device that says the same again must not fill the journal.
-    const { at: _, ...known } = identity.registration ?? { at: now };
+    const { at: _, ...known }: Partial<NonNullable<typeof identity.registration>> = identity.registration ?? {};
     if (status === "registered" && isDeepStrictEqual(known, said)) return { effect: { result } };
+    const { givenUp, ...rest } = identity;
+    // Release counters are those of a model and hardware.
+    const isSame = known.model === said.model && known.hardware === said.hardware;
     return {
       effect: {
         result,
-        device: { status: "registered", identity: { ...identity, registration } },
+        device: {
+          status: "registered",
+          identity: { ...rest, registration, ...(isSame && givenUp ? { givenUp } : {}) },
+        },
         journal: { action: "device.registered", detail: said },
       },
     };

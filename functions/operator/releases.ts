@@ -11,7 +11,14 @@ import * as z from "zod/mini";
 
 import { journalPut } from "../store/journal.ts";
 import type { Key, Put } from "../store/port.ts";
-import { type ReleaseRecord, parseRecord, releaseRecordSchema } from "../store/records.ts";
+import { withRelease } from "../releases/offers.ts";
+import {
+  type OffersRecord,
+  type ReleaseRecord,
+  offersRecordSchema,
+  parseRecord,
+  releaseRecordSchema,
+} from "../store/records.ts";
 import { type Act, type Answer, type Decision, commit } from "./act.ts";
 import { type Call, type Parsed, invalid, pageQuery, parseBody, parseQuery } from "./call.ts";
 import type { OperatorPorts } from "./ports.ts";
@@ -20,8 +27,8 @@ import { readStoredTrust } from "./trust.ts";
 
 /** Releases are few: their list index has one partition. */
 const listShard = "0";
-/** Counter of the item that copies the newest release of its target. */
-const newestCounter = 0;
+/** Counter of the item that says what its target is offered. */
+const offersCounter = 0;
 /** What DynamoDB takes in one transaction, less room for attribute names. */
 const transactionBytes = 4_000_000;
 
@@ -45,18 +52,18 @@ export async function publishRelease(call: Call, ports: OperatorPorts): Promise<
   const publication = { manifest, wrappedKey, claims: claims.value };
   const act = { actor: call.actor, now: ports.now(), unique: ports.newId() };
   return commit(ports.store, async () => {
-    const items = await ports.store.read(targetsOf(claims.value).map(newestKey));
-    const newest = items.map((item) => item && parseRecord(releaseRecordSchema, item));
-    return decideRelease(publication, newest, act);
+    const items = await ports.store.read(targetsOf(claims.value).map(offersKey));
+    const offers = items.map((item) => item && parseRecord(offersRecordSchema, item));
+    return decideRelease(publication, offers, act);
   });
 }
 
 /**
- * @param newest of each hardware of the manifest, in its order
+ * @param offers of each hardware of the manifest, in its order
  */
 export function decideRelease(
   { manifest, claims, wrappedKey }: Publication,
-  newest: readonly (ReleaseRecord | undefined)[],
+  offers: readonly (OffersRecord | undefined)[],
   { actor, now, unique }: Act,
 ): Decision {
   const { model, hardware, version, counter, size, sha256, object, exp, iat } = claims;
@@ -71,7 +78,7 @@ export function decideRelease(
       "The manifest is too large: larger chunks, fewer signatures or less hardware make it smaller.",
     );
   }
-  const highest = Math.max(0, ...newest.map((record) => record?.release.counter ?? 0));
+  const highest = Math.max(0, ...offers.map((record) => record?.highest ?? 0));
   if (counter <= highest) {
     return {
       problem: problem("conflict", {
@@ -81,7 +88,8 @@ export function decideRelease(
       }),
     };
   }
-  const shared = {
+  const shared: Omit<ReleaseRecord, "target" | "revision"> = {
+    counter,
     at: `${new Date(now * 1000).toISOString()}#${object}`,
     release: { counter, version, model, hardware, size, sha256, object, exp },
     manifest,
@@ -89,16 +97,21 @@ export function decideRelease(
     publishedBy: actor,
   };
   const puts = targetsOf(claims).flatMap((target, position): Put[] => {
-    const before = newest[position]?.revision;
+    const before = offers[position];
     // One item of each release is in the list index: the one of its first hardware.
     const release: ReleaseRecord = {
       ...shared,
       target,
-      counter,
       revision: 0,
       ...(position === 0 ? { shard: listShard } : {}),
     };
-    const pointer: ReleaseRecord = { ...shared, target, counter: newestCounter, revision: (before ?? -1) + 1 };
+    const offered: OffersRecord = {
+      target,
+      counter: offersCounter,
+      revision: (before?.revision ?? -1) + 1,
+      highest: counter,
+      offers: [...withRelease(before?.offers ?? [], { counter, exp }, now)],
+    };
     const entry = {
       target: `release#${target}`,
       action: "release.published",
@@ -108,11 +121,11 @@ export function decideRelease(
     } as const;
     return [
       { table: "releases", item: release, when: "absent" },
-      { table: "releases", item: pointer, when: before === undefined ? "absent" : { revision: before } },
+      { table: "releases", item: offered, when: before ? { revision: before.revision } : "absent" },
       journalPut(entry, unique),
     ];
   });
-  return { reply: { release: releaseView({ ...shared }) }, puts };
+  return { reply: { release: releaseView(shared) }, puts };
 }
 
 /** Newest first, of everything or of one model and hardware. */
@@ -130,8 +143,9 @@ export async function listReleases(call: Call, ports: OperatorPorts): Promise<An
   const page = await listPartitions(ports.store, [{ table: "releases", descending: true, ...partition }], paging);
   if ("problem" in page) return page;
   const { items, ...rest } = page.value;
-  const records = items.map((item) => parseRecord(releaseRecordSchema, item));
-  const releases = records.filter(({ counter }) => counter !== newestCounter).map(releaseView);
+  const releases = items
+    .filter(({ counter }) => counter !== offersCounter)
+    .map((item) => releaseView(parseRecord(releaseRecordSchema, item)));
   const trust = await readStoredTrust(ports.store);
   const signing = "value" in trust ? { signing: await signingOf(trust.value.claims) } : {};
   return { reply: { releases, ...rest, ...signing } };
@@ -160,8 +174,8 @@ function targetsOf({ model, hardware }: ManifestClaims): string[] {
   return hardware.map((one) => `${model}#${one}`);
 }
 
-function newestKey(target: string): Key {
-  return { table: "releases", key: { target, counter: newestCounter } };
+function offersKey(target: string): Key {
+  return { table: "releases", key: { target, counter: offersCounter } };
 }
 
 function releaseView({ release, at, publishedBy }: Pick<ReleaseRecord, "release" | "at" | "publishedBy">): Release {

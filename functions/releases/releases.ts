@@ -1,6 +1,6 @@
 import type { Releases } from "../exchanges/exchange.ts";
 import type { Store } from "../store/port.ts";
-import { type ReleaseRecord, parseRecord, releaseRecordSchema } from "../store/records.ts";
+import { type ReleaseRecord, offersRecordSchema, parseRecord, releaseRecordSchema } from "../store/records.ts";
 
 /** Releases and content keys that a warm function remembers; both are small, and a stack has few. */
 const remembered = 64;
@@ -15,15 +15,24 @@ export function releases(
 
   const read = async (target: string, counter: number) => {
     const [item] = await store.read([{ table: "releases", key: { target, counter } }]);
-    if (!item) return undefined;
-    const record = parseRecord(releaseRecordSchema, item);
-    remember(known, name(target, record.release.counter), record);
-    return record;
+    return item;
   };
 
   return {
-    newest: (target) => read(target, 0),
-    get: async (target, counter) => known.get(name(target, counter)) ?? (await read(target, counter)),
+    async offers(target) {
+      const item = await read(target, 0);
+      return item && parseRecord(offersRecordSchema, item);
+    },
+    async get(target, counter) {
+      const name = `${target}#${counter}`;
+      const present = known.get(name);
+      if (present) return present;
+      const item = await read(target, counter);
+      if (!item) return undefined;
+      const record = parseRecord(releaseRecordSchema, item);
+      remember(known, name, record);
+      return record;
+    },
     contentKey({ release: { object }, wrappedKey }) {
       const opened = contentKeys.get(object);
       if (opened) return opened;
@@ -33,10 +42,6 @@ export function releases(
       return opening;
     },
   };
-}
-
-function name(target: string, counter: number): string {
-  return `${target}#${counter}`;
 }
 
 function remember<T>(map: Map<string, T>, key: string, value: T): void {

@@ -68,8 +68,12 @@ export const identityRecordSchema = z.object({
       state: z.enum(firmwareStates),
       reason: z.optional(z.string()),
       at: seconds,
+      /** Of the report: one that was overtaken changes nothing. */
+      seq: z.int(),
     }),
   ),
+  /** Releases that failed here or were rolled back: offered again on request alone. */
+  givenUp: z.optional(z.array(z.int())),
   /** Receipt of the de-registration: this item is a tombstone. */
   receipt: z.optional(z.string()),
 });
@@ -102,8 +106,8 @@ export type RevocationRecord = { readonly deviceId: string; readonly item: "revo
 export const releaseRecordSchema = z.object({
   /** `<model>#<hardware>`. */
   target: z.string(),
-  /** Release counter; 0 is the copy of the newest, which devices are offered. */
-  counter: z.int(),
+  /** Release counter. */
+  counter: z.int().check(z.positive()),
   /** On one item of each release alone: the list index shows it once. */
   shard: z.optional(shard),
   revision,
@@ -126,6 +130,19 @@ export const releaseRecordSchema = z.object({
   publishedBy: z.string(),
 });
 export type ReleaseRecord = z.infer<typeof releaseRecordSchema>;
+
+/** What a target is offered: the one item that every check reads, of the same size whatever was published. */
+export const offersRecordSchema = z.object({
+  target: z.string(),
+  /** No release has this counter. */
+  counter: z.literal(0),
+  revision,
+  /** Counter of the newest release that was ever published. */
+  highest: z.int(),
+  /** Newest first. */
+  offers: z.array(z.object({ counter: z.int(), exp: seconds })),
+});
+export type OffersRecord = z.infer<typeof offersRecordSchema>;
 
 export const trustRecordSchema = z.object({
   item: z.literal("trust"),

@@ -16,16 +16,30 @@ const versionName = z.string().check(z.regex(/^[A-Za-z0-9][A-Za-z0-9.+_-]{0,63}$
 export const firmwareVersionSchema = z.strictObject({ version: versionName, counter });
 export type FirmwareVersion = z.infer<typeof firmwareVersionSchema>;
 
-/** Figure 6, first step: the device says what it runs and asks for something newer. */
-export const firmwareCheckBodySchema = z.strictObject({ firmware: firmwareVersionSchema });
+const releaseCounter = z.int().check(z.positive());
 
+/** Figure 6, first step: the device says what it runs and asks for something newer. */
+export const firmwareCheckBodySchema = z.strictObject({
+  firmware: firmwareVersionSchema,
+  /** The offer that the device has already, which must suit what it is registered as: it is not sent again. */
+  held: z.optional(releaseCounter),
+  /** Somebody asks for a release that was given up here. */
+  again: z.optional(z.literal(true)),
+});
+
+export type FirmwareCheckBody = z.infer<typeof firmwareCheckBodySchema>;
+
+/** `held`: what the device named is what it would be offered. */
 export const firmwareCheckReplySchema = z.object({
   offer: z.nullable(
-    z.object({
-      manifest: coSignedSchema,
-      /** Input keying material of RFC 8188, 32 bytes, base64url. */
-      contentKey: base64url256,
-    }),
+    z.union([
+      z.object({
+        manifest: coSignedSchema,
+        /** Input keying material of RFC 8188, 32 bytes, base64url. */
+        contentKey: base64url256,
+      }),
+      z.object({ held: z.literal(true) }),
+    ]),
   ),
 });
 export type FirmwareCheckReply = z.infer<typeof firmwareCheckReplySchema>;
@@ -38,7 +52,7 @@ export const manifestClaimsSchema = z.object({
   model: modelSchema,
   hardware: z.array(hardwareSchema).check(z.minLength(1), z.maxLength(16)),
   version: versionName,
-  counter: z.int().check(z.positive()),
+  counter: releaseCounter,
   /** Plaintext bytes. */
   size: z.int().check(z.positive(), z.maximum(limits.firmware.imageBytes)),
   /** SHA-256 of the whole plaintext, base64url. */
@@ -58,7 +72,7 @@ export type FirmwareState = (typeof firmwareStates)[number];
 
 /** Figure 6, later steps: what became of a release on this device. */
 export const firmwareReportBodySchema = z.strictObject({
-  counter: z.int().check(z.positive()),
+  counter: releaseCounter,
   state: z.enum(firmwareStates),
   /** A stable local code such as `chunk-mismatch`. */
   reason: z.optional(z.string().check(z.regex(/^[a-z][a-z-]{0,63}$/))),

@@ -53,9 +53,9 @@ test("a release is stored for each hardware, and is what devices are offered", a
     body: { release: { counter: 1, version: "1.0.0", publishedBy: actor } },
   });
   for (const target of ["meter#r1", "meter#r2"]) {
-    const [release, newest] = [await stored(target, 1), await stored(target, 0)];
+    const [release, offers] = [await stored(target, 1), await stored(target, 0)];
     expect(release).toMatchObject({ wrappedKey, release: { counter: 1, object: valid.object, exp: valid.exp } });
-    expect(newest).toMatchObject({ manifest: release?.manifest, release: release?.release, revision: 0 });
+    expect(offers).toEqual({ target, counter: 0, revision: 0, highest: 1, offers: [{ counter: 1, exp: valid.exp }] });
     expect(await journal(operator.store, `release#${target}`)).toMatchObject([{ action: "release.published", actor }]);
   }
 });
@@ -63,8 +63,8 @@ test("a release is stored for each hardware, and is what devices are offered", a
 test("the next release moves the offer and keeps the one before", async () => {
   await publish();
   expect((await publish({ counter: 5, version: "1.1.0", hardware: ["r2"] })).status).toBe(200);
-  expect(await stored("meter#r2", 0)).toMatchObject({ release: { counter: 5 }, revision: 1 });
-  expect(await stored("meter#r1", 0)).toMatchObject({ release: { counter: 1 } });
+  expect(await stored("meter#r2", 0)).toMatchObject({ highest: 5, revision: 1 });
+  expect(await stored("meter#r1", 0)).toMatchObject({ highest: 1 });
   expect(await stored("meter#r2", 1)).toBeDefined();
 });
 

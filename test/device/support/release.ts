@@ -5,7 +5,13 @@ import { limits } from "@sealpost/protocol/limits.ts";
 import { signManifest } from "@sealpost/protocol/documents/manifest.ts";
 import type { Signer } from "@sealpost/protocol/token/jws.ts";
 
-import type { ReleaseRecord } from "../../../functions/store/records.ts";
+import { withRelease } from "../../../functions/releases/offers.ts";
+import {
+  type OffersRecord,
+  type ReleaseRecord,
+  offersRecordSchema,
+  parseRecord,
+} from "../../../functions/store/records.ts";
 import { present, serviceId } from "../../support/service.ts";
 import type { Bench } from "./bench.ts";
 
@@ -71,27 +77,42 @@ export function encryptContent(
   return new Uint8Array(Buffer.concat([salt, size, ...sealed]));
 }
 
-/** Publishes it for the bench's model, as the operator API does. */
+/**
+ * Publishes it for the bench's model, as the operator API does.
+ * @param offered what the service takes it for; a hostile one need not go by the manifest
+ */
 export async function publishRelease(
   bench: Bench,
   { claims, contentKey, encrypted }: ReturnType<typeof makeRelease>,
   signer: Signer = bench.service.releaseKey,
+  offered: { readonly counter: number; readonly exp: number } = claims,
 ): Promise<void> {
-  const { counter, version, model, hardware, size, sha256, object, exp } = claims;
-  const record: Omit<ReleaseRecord, "counter"> = {
-    target: "meter#r2",
-    revision: counter,
+  const { version, model, hardware, size, sha256, object } = claims;
+  const { counter, exp } = offered;
+  const target = "meter#r2";
+  const record: ReleaseRecord = {
+    target,
+    counter,
+    revision: 0,
     at: `${new Date(present * 1000).toISOString()}#${object}`,
     release: { counter, version, model, hardware, size, sha256, object, exp },
     manifest: await signManifest(claims, [signer]),
     wrappedKey: Buffer.from(contentKey).toString("base64"),
     publishedBy: "arn:aws:iam::123456789012:user/operator",
   };
-  const [newest] = await bench.service.store.read([{ table: "releases", key: { target: "meter#r2", counter: 0 } }]);
-  const when = newest ? { revision: Number(newest["revision"]) } : ("absent" as const);
-  await bench.service.store.write([
-    { table: "releases", item: { ...record, counter }, when: "absent" },
-    { table: "releases", item: { ...record, counter: 0 }, when },
+  const { store } = bench.service;
+  const [item] = await store.read([{ table: "releases", key: { target, counter: 0 } }]);
+  const before = item && parseRecord(offersRecordSchema, item);
+  const offers: OffersRecord = {
+    target,
+    counter: 0,
+    revision: (before?.revision ?? -1) + 1,
+    highest: counter,
+    offers: [...withRelease(before?.offers ?? [], offered, present)],
+  };
+  await store.write([
+    { table: "releases", item: record, when: "absent" },
+    { table: "releases", item: offers, when: before ? { revision: before.revision } : "absent" },
   ]);
   bench.objects.set(object, encrypted);
 }

@@ -1,0 +1,17 @@
+import type { OffersRecord } from "../store/records.ts";
+
+/** A release that a target may be offered: its counter and when it expires. */
+type Offered = OffersRecord["offers"][number];
+
+/** Of the newest that have not expired; they keep the item that every check reads below one read unit. */
+const most = 64;
+
+/** What the target may be offered once this release is published, newest first. */
+export function withRelease(offers: readonly Offered[], release: Offered, now: number): readonly Offered[] {
+  return [{ counter: release.counter, exp: release.exp }, ...offers].filter(({ exp }) => exp > now).slice(0, most);
+}
+
+/** The newest that is valid now: an older one too, where those above it have expired. */
+export function newestValid(offers: readonly Offered[], now: number): Offered | undefined {
+  return offers.find(({ exp }) => exp > now);
+}
