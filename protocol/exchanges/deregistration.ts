@@ -1,6 +1,7 @@
 import * as z from "zod/mini";
 
 import { thumbprintSchema } from "../token/keys.ts";
+import { defineExchange } from "./define-exchange.ts";
 
 export const deregistrationOperation = "deregister";
 
@@ -22,3 +23,9 @@ export const receiptClaimsSchema = z.object({
   encryptionKey: thumbprintSchema,
 });
 export type ReceiptClaims = z.infer<typeof receiptClaimsSchema>;
+
+export const deregistration = defineExchange({
+  operation: deregistrationOperation,
+  request: deregistrationBodySchema,
+  reply: deregistrationReplySchema,
+});

@@ -3,6 +3,7 @@ import * as z from "zod/mini";
 import { coSignedSchema } from "../documents/co-signed.ts";
 import { base64url256 } from "../token/keys.ts";
 import { limits } from "../limits.ts";
+import { defineExchange } from "./define-exchange.ts";
 
 export const firmwareCheckOperation = "firmware.check";
 export const firmwareReportOperation = "firmware.report";
@@ -80,3 +81,15 @@ export const firmwareReportBodySchema = z.strictObject({
 export type FirmwareReportBody = z.infer<typeof firmwareReportBodySchema>;
 
 export const firmwareReportReplySchema = z.object({});
+
+export const firmwareCheck = defineExchange({
+  operation: firmwareCheckOperation,
+  request: firmwareCheckBodySchema,
+  reply: firmwareCheckReplySchema,
+});
+
+export const firmwareReport = defineExchange({
+  operation: firmwareReportOperation,
+  request: firmwareReportBodySchema,
+  reply: firmwareReportReplySchema,
+});

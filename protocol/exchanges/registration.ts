@@ -1,6 +1,7 @@
 import * as z from "zod/mini";
 
 import { firmwareVersionSchema, hardwareSchema, modelSchema } from "./firmware.ts";
+import { defineExchange } from "./define-exchange.ts";
 
 export const registrationOperation = "register";
 
@@ -20,3 +21,9 @@ export const registrationReplySchema = z.object({
   }),
 });
 export type RegistrationReply = z.infer<typeof registrationReplySchema>;
+
+export const registration = defineExchange({
+  operation: registrationOperation,
+  request: registrationBodySchema,
+  reply: registrationReplySchema,
+});

@@ -1,6 +1,7 @@
 import * as z from "zod/mini";
 
 import { certificateRequestSchema } from "../bootstrap.ts";
+import { defineExchange } from "./define-exchange.ts";
 
 export const renewalOperation = "renew";
 
@@ -12,3 +13,9 @@ export const renewalBodySchema = certificateRequestSchema;
 
 export const renewalReplySchema = z.object({ certificate: z.string().check(z.maxLength(8_192)) });
 export type RenewalReply = z.infer<typeof renewalReplySchema>;
+
+export const renewal = defineExchange({
+  operation: renewalOperation,
+  request: renewalBodySchema,
+  reply: renewalReplySchema,
+});
