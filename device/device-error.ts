@@ -20,6 +20,7 @@ export const deviceErrors = {
   // Nobody answers
   unreachable: "The service cannot be reached",
   "no-answer": "No authentic answer came in time",
+  aborted: "The caller ended it; what was queued stays queued",
   "service-fault": "The service could not answer",
   // Somebody else answers
   "tls-not-trusted": "The bootstrap host did not prove that it is the service; nothing secret was sent",
@@ -53,7 +54,11 @@ export type DeviceErrorCode = keyof typeof deviceErrors;
 export type Circumstance = "other-service-answers" | "nobody-on-this-machine";
 
 /** Why a try came to nothing. */
-export type Setback = { readonly why: string; readonly circumstance?: Circumstance | undefined };
+export type Setback = {
+  readonly why: string;
+  readonly circumstance?: Circumstance | undefined;
+  readonly cause?: unknown;
+};
 
 /**
  * The one exception of the SDK. `message` is `what` and `why` in one sentence; `cause` is the fault below, if there is one. Never holds a secret

@@ -3,7 +3,7 @@ import { memberOf } from "@sealpost/protocol/token/jws.ts";
 import type * as z from "zod/mini";
 
 import { alignKeys } from "./keys/align-keys.ts";
-import { BackOff } from "./delivery/back-off.ts";
+import { Patience } from "./delivery/patience.ts";
 import type { SettleRows } from "./delivery/settle-row.ts";
 import { deregistration, settleDeregistration } from "./deregistration.ts";
 import { firmwareCheck, firmwareReport, settleFirmwareCheck, settleFirmwareReport } from "./firmware/settle.ts";
@@ -15,7 +15,7 @@ import { DeviceError, type DeviceErrorCode, isDeviceError } from "./device-error
 import type { DeviceStatus } from "./state/device-status.ts";
 import { FirmwareUpdate } from "./firmware/update.ts";
 import type { FirmwareOffer, UpdateProgress } from "./firmware/firmware-offer.ts";
-import { type DeviceOptions, type Settings, toSettings } from "./options.ts";
+import { type DeviceOptions, type Settings, type VerbOptions, toSettings } from "./options.ts";
 import { requireDone } from "./delivery/outcome.ts";
 import { Outbox } from "./delivery/outbox.ts";
 import type { BootstrapTransport, DeviceKeys, DevicePorts, FirmwareVersion, KeyStore } from "./ports.ts";
@@ -59,6 +59,8 @@ export class Device {
   /** Null once the device has de-registered: there is nobody to talk to. */
   readonly #line: { serviceKeys: ServiceKeys; outbox: Outbox; firmware: FirmwareUpdate } | null;
 
+  #renewal: Promise<number> | undefined;
+
   private constructor(ports: DevicePorts, settings: Settings, cell: StateCell, serviceKeys: ServiceKeys | null) {
     this.#ports = ports;
     this.#settings = settings;
@@ -78,23 +80,25 @@ export class Device {
    * completes, with the same keys; called once more after that it opens the device without touching the network.
    * @param input.credentialPackage the parsed JSON that the operator handed out; not trusted to have the right shape
    * @throws DeviceError `package-invalid` · `other-service` · `already-bootstrapped` · `deregistered` · `credential-refused` ·
-   *   `certificate-conflict` · `answer-not-trusted` · `tls-not-trusted` · `unreachable` · `service-fault` · `home-broken`
+   *   `certificate-conflict` · `answer-not-trusted` · `tls-not-trusted` · `unreachable` · `aborted` · `service-fault` · `home-broken`
    */
   static async bootstrap(input: {
     readonly credentialPackage: unknown;
     readonly ports: DevicePorts & { readonly bootstrap: BootstrapTransport };
     readonly options?: DeviceOptions;
   }): Promise<Device> {
-    const { ports, options } = input;
+    const { ports, options = {} } = input;
     const credential = parse(credentialPackageSchema, input.credentialPackage, "package-invalid");
     const cell = await StateCell.load(ports.state);
     const { state } = cell;
     if (state) checkSameDevice(state, credential);
     if (state?.phase !== "enrolled") {
       const keys = await startOver(ports.keys, cell, credential);
-      await cell.replace(await exchangeCertificates(credential, keys, ports.bootstrap));
+      await cell.replace(
+        await exchangeCertificates(credential, keys, ports.bootstrap, new Patience(toSettings(options))),
+      );
     }
-    return Device.open({ ports, ...(options ? { options } : {}) });
+    return Device.open({ ports, options });
   }
 
   /**
@@ -107,17 +111,17 @@ export class Device {
     const cell = await StateCell.load(ports.state);
     await alignKeys(cell.state, ports.keys);
     if (cell.state?.phase === "deregistered") return new Device(ports, settings, cell, null);
-    const serviceKeys = await ServiceKeys.open(cell, ports.messages, settings.timing);
+    const serviceKeys = await ServiceKeys.open(cell, settings.timing);
     if (!(await ports.keys.load("current"))) throw new DeviceError("keys-missing", "the key store is empty");
     return new Device(ports, settings, cell, serviceKeys);
   }
 
   /** Tells the service what this device is. Again whenever that changes. */
-  async register(profile: DeviceProfile): Promise<{ readonly pollSeconds: number }> {
+  async register(profile: DeviceProfile, options?: VerbOptions): Promise<{ readonly pollSeconds: number }> {
     const { outbox } = this.#requireLine();
     const { model, hardware, firmware, capabilities = [] } = profile;
     const body = parse(registration.request, { model, hardware, firmware, capabilities }, "argument-invalid");
-    await this.#deliver(await outbox.enqueue(registration.operation, body));
+    await this.#deliver(await outbox.enqueue(registration.operation, body), this.#patience(options));
     return { pollSeconds: this.#cell.enrolled.pollSeconds ?? 0 };
   }
 
@@ -126,8 +130,8 @@ export class Device {
    * @param input.again also for a release that failed here or was rolled back, which is otherwise no offer any more
    * @returns null when there is none
    */
-  async checkFirmware(input: { readonly again?: boolean } = {}): Promise<FirmwareOffer | null> {
-    return this.#requireLine().firmware.check(this.#backOff(), input.again ?? false);
+  async checkFirmware(input: VerbOptions & { readonly again?: boolean } = {}): Promise<FirmwareOffer | null> {
+    return this.#requireLine().firmware.check(this.#patience(input), input.again ?? false);
   }
 
   /**
@@ -136,41 +140,43 @@ export class Device {
    * @returns what the next boot will try; null when there is nothing newer
    */
   async updateFirmware(
-    input: { readonly again?: boolean; readonly onProgress?: (progress: UpdateProgress) => void } = {},
+    input: VerbOptions & { readonly again?: boolean; readonly onProgress?: (progress: UpdateProgress) => void } = {},
   ): Promise<FirmwareOffer | null> {
-    return this.#requireLine().firmware.apply(this.#backOff(), input.again ?? false, input.onProgress ?? (() => {}));
+    return this.#requireLine().firmware.apply(
+      this.#patience(input),
+      input.again ?? false,
+      input.onProgress ?? (() => {}),
+    );
   }
 
   /** After a restart: confirms the new firmware, or finds that the bootloader went back, and reports it. */
-  async confirmBoot(): Promise<"installed" | "rolled-back"> {
-    return this.#requireLine().firmware.confirm(this.#backOff());
+  async confirmBoot(options?: VerbOptions): Promise<"installed" | "rolled-back"> {
+    return this.#requireLine().firmware.confirm(this.#patience(options));
   }
 
   /** For devices that install firmware by other means than `updateFirmware`. */
-  async reportFirmware(report: FirmwareReport): Promise<void> {
+  async reportFirmware(report: FirmwareReport, options?: VerbOptions): Promise<void> {
     const { counter, state, reason } = report;
     const sent = { counter, state, ...(reason === undefined ? {} : { reason }) };
     parse(firmwareReport.request, sent, "argument-invalid");
-    await this.#requireLine().firmware.report(sent, this.#backOff());
+    await this.#requireLine().firmware.report(sent, this.#patience(options));
   }
 
   /** Replaces both key pairs and the certificate. The old signing key is gone once the service's answer is verified. */
-  async renewKeys(): Promise<void> {
+  async renewKeys(options?: VerbOptions): Promise<void> {
     const { outbox } = this.#requireLine();
-    const { queue, deviceId } = this.#cell.enrolled;
-    const underWay = queue.pending.find(({ operation }) => operation === renewal.operation);
-    if (underWay) return this.#deliver(underWay.seq);
-    const candidate = await this.#ports.keys.create("next");
-    const body = await certificateRequest(candidate, deviceId);
-    await this.#deliver(await outbox.enqueue(renewal.operation, body));
+    const patience = this.#patience(options);
+    // One candidate at a time, and one message about it, whoever calls meanwhile.
+    this.#renewal ??= this.#queueRenewal(outbox).finally(() => (this.#renewal = undefined));
+    await this.#deliver(await this.#renewal, patience);
   }
 
   /**
    * Leaves the service for good, after everything else was delivered. Keys are erased once the receipt is verified.
    * @returns the signed receipt, also when called again
    */
-  async deregister(input: { readonly reason?: string } = {}): Promise<{ readonly receipt: string }> {
-    if (this.#line) await this.#leave(this.#line.outbox, input.reason);
+  async deregister(input: VerbOptions & { readonly reason?: string } = {}): Promise<{ readonly receipt: string }> {
+    if (this.#line) await this.#leave(this.#line.outbox, input.reason, this.#patience(input));
     const { state } = this.#cell;
     if (state?.phase !== "deregistered") throw new DeviceError("reply-invalid", "it left no receipt");
     return { receipt: state.receipt };
@@ -181,19 +187,32 @@ export class Device {
     return statusOf(this.#cell.state, this.#line?.serviceKeys);
   }
 
-  async #leave(outbox: Outbox, reason: string | undefined): Promise<void> {
+  /** @returns the seq of the renewal that is under way, or of a new one */
+  async #queueRenewal(outbox: Outbox): Promise<number> {
+    const { queue, deviceId } = this.#cell.enrolled;
+    const underWay = queue.pending.find(({ operation }) => operation === renewal.operation);
+    if (underWay) return underWay.seq;
+    const candidate = await this.#ports.keys.create("next");
+    return outbox.enqueue(renewal.operation, await certificateRequest(candidate, deviceId));
+  }
+
+  async #leave(outbox: Outbox, reason: string | undefined, patience: Patience): Promise<void> {
     if (this.#cell.state?.phase === "deregistered") return;
     const body = parse(deregistration.request, reason === undefined ? {} : { reason }, "argument-invalid");
     const underWay = this.#cell.enrolled.queue.pending.find(({ operation }) => operation === deregistration.operation);
-    if (underWay) return this.#deliver(underWay.seq);
-    await this.#deliver(await this.#enqueueAlone(outbox, deregistration.operation, { ...body }));
+    if (underWay) return this.#deliver(underWay.seq, patience);
+    await this.#deliver(await this.#enqueueAlone(outbox, deregistration.operation, { ...body }, patience), patience);
   }
 
   /** Everything else first, also what another caller queues meanwhile. */
-  async #enqueueAlone(outbox: Outbox, operation: string, body: Record<string, unknown>): Promise<number> {
-    const backOff = this.#backOff();
+  async #enqueueAlone(
+    outbox: Outbox,
+    operation: string,
+    body: Record<string, unknown>,
+    patience: Patience,
+  ): Promise<number> {
     for (;;) {
-      await outbox.flush(backOff);
+      await outbox.flush(patience);
       try {
         return await outbox.enqueue(operation, body);
       } catch (error) {
@@ -202,12 +221,12 @@ export class Device {
     }
   }
 
-  async #deliver(seq: number): Promise<void> {
-    requireDone(await this.#requireLine().outbox.deliver(seq, this.#backOff()));
+  async #deliver(seq: number, patience: Patience): Promise<void> {
+    requireDone(await this.#requireLine().outbox.deliver(seq, patience));
   }
 
-  #backOff(): BackOff {
-    return new BackOff(this.#settings);
+  #patience(options?: VerbOptions): Patience {
+    return new Patience(this.#settings, options);
   }
 
   #requireLine() {

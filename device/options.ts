@@ -2,18 +2,31 @@ import { limits } from "@sealpost/protocol/limits.ts";
 
 import type { Timing } from "./ports.ts";
 
+/** What each verb takes besides its own input. */
+export type VerbOptions = {
+  /** Ends the verb: it throws `aborted`, with the signal's reason as `cause`. A message that it queued stays queued. */
+  readonly signal?: AbortSignal;
+  /** In place of the device's own. */
+  readonly maxWaitSeconds?: number;
+};
+
 export type DeviceOptions = {
   /** Base URL of a relay that takes the messages instead of the service's own addresses. Any will do: nobody trusts it. */
   readonly via?: string;
   /** Whom replies are sealed to. `one-time` keys (the default) give forward secrecy; `certified` saves about 210 bytes a message. */
   readonly replyKey?: "one-time" | "certified";
-  /** How long a verb keeps trying before it throws `no-answer`; the message stays queued. Default: for ever. */
+  /**
+   * How long a verb keeps trying before it throws `no-answer`; the message stays queued. It bounds a running try too, and begins anew whenever
+   * a message or a piece of an image is through. 0 is one short try. Default: for ever.
+   */
   readonly maxWaitSeconds?: number;
   /** Validity of a sealed request; more for store-and-forward links. */
   readonly lifetimeSeconds?: number;
   /** Exponential back-off with full jitter between these. */
   readonly backOff?: { readonly firstSeconds?: number; readonly mostSeconds?: number };
   readonly timing?: Timing;
+  /** Ends every verb of this device, as the signal of a verb ends that one. */
+  readonly signal?: AbortSignal;
   /** Told before each pause. */
   readonly onRetry?: (retry: { readonly seconds: number; readonly why: string }) => void;
 };
@@ -26,12 +39,20 @@ export type Settings = {
   readonly firstSeconds: number;
   readonly mostSeconds: number;
   readonly timing: Timing;
+  readonly signal: AbortSignal | undefined;
   readonly onRetry: (retry: { readonly seconds: number; readonly why: string }) => void;
 };
 
 const hostTiming: Timing = {
   monotonic: () => performance.now() / 1000,
-  sleep: (seconds) => new Promise((resolve) => setTimeout(resolve, seconds * 1000)),
+  sleep: (seconds, { signal } = {}) =>
+    new Promise((resolve) => {
+      const timer = setTimeout(resolve, seconds * 1000);
+      signal?.addEventListener("abort", () => {
+        clearTimeout(timer);
+        resolve();
+      });
+    }),
   random: Math.random,
 };
 
@@ -45,6 +66,7 @@ export function toSettings(options: DeviceOptions): Settings {
     firstSeconds: options.backOff?.firstSeconds ?? 1,
     mostSeconds: Math.min(options.backOff?.mostSeconds ?? limits.retrySeconds, limits.retrySeconds),
     timing: options.timing ?? hostTiming,
+    signal: options.signal,
     onRetry: options.onRetry ?? (() => {}),
   };
 }

@@ -27,6 +27,9 @@ export type StateStore = {
   save(document: object): Promise<void>;
 };
 
+/** Whoever waits may have had enough: a port SHOULD end its work then, and is not waited for in any case. */
+export type PortOptions = { readonly signal?: AbortSignal };
+
 export type HttpAnswer = {
   readonly status: number;
   /** As received; empty where there is none. */
@@ -44,10 +47,17 @@ export type HttpStream = {
 
 /** Carries sealed messages and public objects. It is trusted with nothing. */
 export type MessageTransport = {
-  /** Follows no redirect, reads at most `limits.tokenBytes`; rejects when no answer came in time. */
-  post(url: string, token: string): Promise<HttpAnswer>;
-  /** @param range inclusive byte offsets (RFC 9110 §14.1.2); without `last`, to the end */
-  get(url: string, range?: { readonly first: number; readonly last?: number }): Promise<HttpStream>;
+  /** Follows no redirect and reads at most `limits.tokenBytes`. What it rejects with is shown to the user, and kept as `cause`. */
+  post(url: string, token: string, options?: PortOptions): Promise<HttpAnswer>;
+  /**
+   * @param range inclusive byte offsets (RFC 9110 §14.1.2); without `last`, to the end
+   * @param options.signal ends the transfer also while its body is read
+   */
+  get(
+    url: string,
+    range?: { readonly first: number; readonly last?: number },
+    options?: PortOptions,
+  ): Promise<HttpStream>;
 };
 
 /** One TLS connection to the bootstrap host. */
@@ -56,7 +66,12 @@ export type BootstrapConnection = {
    * Follows no redirect. Rejects with `DeviceError` `tls-not-trusted` before a byte of the request is sent if the host does not prove its name,
    * and with `unreachable` when no answer came.
    */
-  post(url: string, headers: { readonly [name: string]: string }, body: string): Promise<HttpAnswer>;
+  post(
+    url: string,
+    headers: { readonly [name: string]: string },
+    body: string,
+    options?: PortOptions,
+  ): Promise<HttpAnswer>;
   /** The connection is really closed once it resolves. */
   close(): Promise<void>;
 };
@@ -96,7 +111,7 @@ export type FirmwareSlots = {
 export type Timing = {
   /** Seconds on a clock that never goes back; its zero means nothing. */
   monotonic(): number;
-  sleep(seconds: number): Promise<void>;
+  sleep(seconds: number, options?: PortOptions): Promise<void>;
   /** [0, 1) */
   random(): number;
 };

@@ -31,7 +31,11 @@ export const limits = {
   pollSeconds: { least: 60, most: 604_800 },
   /** What is not authenticated may delay a device's next try by at most this. */
   retrySeconds: 3_600,
+  /** One try of a message or of `/keys`, from the connection to the last byte; for an image, until it begins. */
+  trySeconds: 30,
   firmware: {
+    /** An image that comes more slowly, over `trySeconds`, is asked for again, elsewhere if there is an elsewhere. */
+    leastBytesPerSecond: 128,
     /** Plaintext bytes of an image. */
     imageBytes: 1_073_741_824,
     /** Chunks of one manifest: keeps an offer inside `tokenBytes`. */

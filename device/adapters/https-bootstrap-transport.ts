@@ -14,8 +14,7 @@ import { isLoopbackName, unreachable } from "./unreachable.ts";
  * Bootstrap over `node:https`, since fetch has no CA for one call and no way to close its pool. One connection at most, kept open between the two
  * requests, verified against the given CA alone or else the public ones.
  */
-export function httpsBootstrapTransport(input: { readonly timeoutSeconds?: number } = {}): BootstrapTransport {
-  const timeoutSeconds = input.timeoutSeconds ?? 30;
+export function httpsBootstrapTransport(): BootstrapTransport {
   return {
     connect(ca) {
       const agent = new Agent({
@@ -27,10 +26,10 @@ export function httpsBootstrapTransport(input: { readonly timeoutSeconds?: numbe
         ...(ca === undefined ? {} : { ca }),
       });
       return {
-        async post(url, headers, body) {
+        async post(url, headers, body, { signal } = {}) {
           const target = new URL(url);
           if (target.protocol !== "https:") throw new DeviceError("tls-not-trusted", `${target.origin} is not https`);
-          return send(target, { agent, method: "POST", headers }, body, timeoutSeconds);
+          return send(target, { agent, method: "POST", headers, ...(signal && { signal }) }, body);
         },
         async close() {
           agent.destroy();
@@ -41,12 +40,11 @@ export function httpsBootstrapTransport(input: { readonly timeoutSeconds?: numbe
 }
 
 /** node:https follows no redirect: a 3xx is an answer like any other, and not the expected one. */
-async function send(url: URL, options: RequestOptions, body: string, timeoutSeconds: number): Promise<HttpAnswer> {
-  const signal = AbortSignal.timeout(timeoutSeconds * 1000);
+async function send(url: URL, options: RequestOptions, body: string): Promise<HttpAnswer> {
   const length = { "content-length": String(Buffer.byteLength(body)) };
   return new Promise((resolve, reject) => {
-    const fail = (cause: Error) => reject(toDeviceError(url, cause, signal.aborted, timeoutSeconds));
-    request(url, { ...options, signal, headers: { ...options.headers, ...length } }, (response) => {
+    const fail = (cause: Error) => reject(toDeviceError(url, cause));
+    request(url, { ...options, headers: { ...options.headers, ...length } }, (response) => {
       const { statusCode: status = 0, headers } = response;
       readAll(response, limits.tokenBytes).then(
         (bytes) => resolve({ status, contentType: headers["content-type"] ?? "", body: bytes }),
@@ -74,8 +72,7 @@ const lookupLoopbackNames: LookupFunction = (hostname, options, callback) => {
 /** The codes by which Node says that a certificate does not verify (X509_V_ERR_…, RFC 9525 names) or TLS failed. */
 const distrust = /CERT|ISSUER|SELF_SIGNED|SIGNATURE|TLS|SSL|EPROTO|CRL|HOSTNAME/;
 
-function toDeviceError(url: URL, cause: Error, aborted: boolean, seconds: number): DeviceError {
-  if (aborted) return unreachable(url, `no answer within ${seconds} s`, cause);
+function toDeviceError(url: URL, cause: Error): DeviceError {
   const code = codeOf(cause);
   if (code !== undefined && distrust.test(code)) {
     return new DeviceError("tls-not-trusted", `${url.origin} (${code})`, { cause });

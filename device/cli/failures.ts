@@ -62,6 +62,7 @@ export const failures = {
     exit: 5,
     next: "run the same command again, or allow more time with --max-wait; nothing is lost or sent twice",
   },
+  aborted: { exit: 5, next: "run the same command again; it goes on where it stopped" },
   "service-fault": { exit: 5, next: "wait a little and run the same command again; it goes on where it stopped" },
   // 6: somebody else answers
   "tls-not-trusted": {

@@ -36,7 +36,7 @@ export async function inHome(command: Command, verb: (home: Home) => Promise<voi
         keys: fileKeyStore(join(folder, "keys")),
         state: fileStateStore(join(folder, "state.json")),
         slots: fileFirmwareSlots(join(folder, "slots")),
-        messages: fetchMessageTransport({ timeoutSeconds: Math.min(30, Math.max(1, maxWait)) }),
+        messages: fetchMessageTransport(),
       },
       options: {
         ...(via === undefined ? {} : { via }),

@@ -2,7 +2,7 @@ import { deregistrationOperation } from "@sealpost/protocol/exchanges/deregistra
 import { limits } from "@sealpost/protocol/limits.ts";
 import { encodeBase64url } from "@sealpost/protocol/token/strict.ts";
 
-import type { BackOff } from "./back-off.ts";
+import type { Patience } from "./patience.ts";
 import { DeviceError } from "../device-error.ts";
 import type { OutboxPorts } from "./outbox-ports.ts";
 import type { Outcome } from "./outcome.ts";
@@ -12,12 +12,14 @@ import type { Enrolled, Pending } from "../state/state.ts";
 
 /**
  * Delivers messages exactly once, in order, through crashes: each is durable before it is first sent and stays so until an authentic, final
- * answer to it is. One loop sends at a time, the oldest message until it is resolved, so what a later message relies on has happened before it.
+ * answer to it is. One verb sends at a time, the oldest message until it is resolved, so what a later message relies on has happened before it.
  */
 export class Outbox {
   readonly #ports: OutboxPorts;
   readonly #outcomes = new Map<number, Outcome>();
-  #loop: Promise<void> | undefined;
+  #turn: Promise<unknown> = Promise.resolve();
+  /** How far the oldest message is: the next verb goes on at the next address, and a late reply to an earlier copy still counts. */
+  #sending: Sending | undefined;
 
   constructor(ports: OutboxPorts) {
     this.#ports = ports;
@@ -48,47 +50,62 @@ export class Outbox {
 
   /**
    * Sends until the given message is resolved, and with it everything before it.
-   * @throws DeviceError `no-answer` when patience ends; the message stays queued
+   * @throws DeviceError `no-answer` when patience ends; `aborted`; the message stays queued
    */
-  async deliver(seq: number, backOff: BackOff): Promise<Outcome> {
-    for (;;) {
-      const outcome = this.#outcomes.get(seq) ?? this.#parked(seq);
-      if (outcome) {
-        this.#outcomes.delete(seq);
-        return outcome;
+  async deliver(seq: number, patience: Patience): Promise<Outcome> {
+    return this.#inTurn(patience, async () => {
+      for (;;) {
+        const outcome = this.#outcomes.get(seq) ?? this.#parked(seq);
+        if (outcome) return outcome;
+        if (!(await this.#sendOldest(patience)))
+          throw new DeviceError("fate-unknown", "it is not in the queue any more");
       }
-      await this.flush(backOff);
-    }
+    });
   }
 
   /** Sends until nothing is pending. */
-  async flush(backOff: BackOff): Promise<void> {
-    this.#loop ??= this.#drain(backOff).finally(() => {
-      this.#loop = undefined;
+  async flush(patience: Patience): Promise<void> {
+    await this.#inTurn(patience, async () => {
+      while (await this.#sendOldest(patience));
     });
-    await this.#loop;
   }
 
-  async #drain(backOff: BackOff): Promise<void> {
-    for (;;) {
-      const { state } = this.#ports.cell;
-      const head = state?.phase === "enrolled" ? state.queue.pending[0] : undefined;
-      if (!head) return;
-      this.#remember(head.seq, await this.#send(head, backOff));
-      backOff.reset();
+  /** Verbs send one after another, each with its own patience: one that gives up leaves the line to the next. */
+  async #inTurn<T>(patience: Patience, work: () => Promise<T>): Promise<T> {
+    const before = this.#turn;
+    let done: () => void = () => {};
+    const mine = new Promise<void>((resolve) => {
+      done = resolve;
+    });
+    this.#turn = before.then(() => mine);
+    try {
+      await patience.wait(before);
+      return await work();
+    } finally {
+      done();
     }
   }
 
-  async #send(message: Pending, backOff: BackOff): Promise<Outcome> {
-    const sending = new Sending(message, this.#ports);
+  /** @returns whether there was one */
+  async #sendOldest(patience: Patience): Promise<boolean> {
+    const { state } = this.#ports.cell;
+    const oldest = state?.phase === "enrolled" ? state.queue.pending[0] : undefined;
+    if (!oldest) return false;
+    if (this.#sending?.seq !== oldest.seq) this.#sending = new Sending(oldest, this.#ports);
+    this.#remember(oldest.seq, await this.#send(this.#sending, patience));
+    patience.renew();
+    return true;
+  }
+
+  async #send(sending: Sending, patience: Patience): Promise<Outcome> {
     for (;;) {
-      const attempt = await sending.attempt();
+      const attempt = await sending.attempt(patience);
       if (attempt.kind === "outcome") return attempt.outcome;
-      if (attempt.kind === "later") await backOff.pause(attempt);
+      if (attempt.kind === "later") await patience.pause(attempt);
     }
   }
 
-  /** For whoever waits for it; nobody waits for more than a window of messages. */
+  /** For whoever waits for it, each of those who wait for the same one; nobody waits for more than a window of messages. */
   #remember(seq: number, outcome: Outcome): void {
     this.#outcomes.set(seq, outcome);
     const [oldest] = this.#outcomes.keys();

@@ -2,7 +2,9 @@ import type { Reply } from "@sealpost/protocol/messages/reply.ts";
 import { TokenError, isTokenError } from "@sealpost/protocol/token/token-error.ts";
 
 import { alignKeys } from "../keys/align-keys.ts";
+import { type BoundedTransport, boundedTransport, toSetback } from "./bounded-transport.ts";
 import { DeviceError, type Setback, isDeviceError } from "../device-error.ts";
+import type { Patience } from "./patience.ts";
 import type { Outcome } from "./outcome.ts";
 import type { OutboxPorts } from "./outbox-ports.ts";
 import type { DeviceKeys, HttpAnswer } from "../ports.ts";
@@ -36,24 +38,33 @@ export class Sending {
   #attempts = 0;
   #timeOfRefusal: number | undefined;
 
+  get seq(): number {
+    return this.#message.seq;
+  }
+
   constructor(message: Pending, ports: OutboxPorts) {
     this.#message = message;
     this.#ports = ports;
   }
 
-  async attempt(): Promise<Attempt> {
+  async attempt(patience: Patience): Promise<Attempt> {
     const { cell, serviceKeys, settings } = this.#ports;
     const bases = messageBases(cell.enrolled, settings);
     const base = bases[this.#attempts % bases.length] ?? "";
-    const token = await this.#seal(base, Math.floor(this.#attempts / bases.length) % 2 === 1);
+    const transport = boundedTransport(this.#ports.messages, patience, bases.length - (this.#attempts % bases.length));
+    const token = await this.#seal(base, transport, Math.floor(this.#attempts / bases.length) % 2 === 1);
     this.#attempts += 1;
     if (token === null) return { kind: "later", why: "the service lists no key to seal to" };
-    const answer = await this.#post(`${base}/messages`, token);
-    if (isDeviceError(answer)) return { kind: "later", why: answer.why, circumstance: answer.circumstance };
+    let answer: HttpAnswer;
+    try {
+      answer = await transport.post(`${base}/messages`, token);
+    } catch (error) {
+      return { kind: "later", ...toSetback(error) };
+    }
     const open = () => openAnswer(decode(answer), this.#copies, serviceKeys.keySet, this.#message, cell.enrolled);
     let opened = await open();
-    if (!opened.reply && opened.unknownSigner && (await serviceKeys.fetch(base))) opened = await open();
-    if (opened.reply) return this.#conclude(opened.reply, base);
+    if (!opened.reply && opened.unknownSigner && (await serviceKeys.fetch(base, transport.read))) opened = await open();
+    if (opened.reply) return this.#conclude(opened.reply, base, transport);
     // The one unauthenticated answer that is looked into: what `key-retired` carries is signed by those whom the device trusts already.
     const catchUp = parseCatchUp(answer.body);
     if (catchUp && (await serviceKeys.adopt(catchUp))) return { kind: "again" };
@@ -64,11 +75,11 @@ export class Sending {
     return { kind: "later", why: `the answer of ${base} (HTTP ${answer.status}) could not be verified` };
   }
 
-  async #seal(base: string, asCandidate: boolean): Promise<string | null> {
+  async #seal(base: string, { read }: BoundedTransport, asCandidate: boolean): Promise<string | null> {
     const { cell, serviceKeys, settings } = this.#ports;
     const { clock } = serviceKeys;
     const stale = clock.now() >= serviceKeys.keySet.exp || !serviceKeys.keySet.serverKey(clock.now());
-    if (stale) await serviceKeys.fetch(base);
+    if (stale) await serviceKeys.fetch(base, read);
     const serverKey = serviceKeys.keySet.serverKey(clock.now());
     if (!serverKey) return null;
     const iat = this.#timeOfRefusal ?? clock.now();
@@ -92,17 +103,9 @@ export class Sending {
     return chosen;
   }
 
-  async #post(url: string, token: string): Promise<HttpAnswer | DeviceError> {
-    try {
-      return await this.#ports.messages.post(url, token);
-    } catch (cause) {
-      return isDeviceError(cause) ? cause : new DeviceError("unreachable", url, { cause });
-    }
-  }
-
-  async #conclude(reply: Reply, base: string): Promise<Attempt> {
+  async #conclude(reply: Reply, base: string, transport: BoundedTransport): Promise<Attempt> {
     this.#ports.serviceKeys.clock.correct(reply.time);
-    if (reply.status === "ok") return { kind: "outcome", outcome: await this.#accept(reply, base) };
+    if (reply.status === "ok") return { kind: "outcome", outcome: await this.#accept(reply, base, transport) };
     if (!reply.body.retry) return { kind: "outcome", outcome: await this.#refused(reply) };
     if (reply.status === "clock" && this.#timeOfRefusal === undefined) {
       this.#timeOfRefusal = reply.body.time ?? reply.time;
@@ -113,9 +116,9 @@ export class Sending {
   }
 
   /** What a reply brings may rest on a newer trust document than ours, so that is fetched before the reply is called unusable. */
-  async #accept(reply: OkReply, base: string): Promise<Outcome> {
+  async #accept(reply: OkReply, base: string, { read }: BoundedTransport): Promise<Outcome> {
     let effect = await this.#settle(reply);
-    if (isDeviceError(effect) && (await this.#ports.serviceKeys.fetch(base))) effect = await this.#settle(reply);
+    if (isDeviceError(effect) && (await this.#ports.serviceKeys.fetch(base, read))) effect = await this.#settle(reply);
     if (isDeviceError(effect)) {
       await this.#resolve((state) => state, resolve);
       return { kind: "unusable", error: effect };

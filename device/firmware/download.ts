@@ -7,9 +7,10 @@ import {
 import type { ManifestClaims } from "@sealpost/protocol/exchanges/firmware.ts";
 import { decodeBase64url, encodeBase64url } from "@sealpost/protocol/token/strict.ts";
 
-import type { BackOff } from "../delivery/back-off.ts";
+import type { Patience } from "../delivery/patience.ts";
 import { ByteReader } from "./byte-reader.ts";
-import { type Setback, isDeviceError } from "../device-error.ts";
+import { toSetback } from "../delivery/bounded-transport.ts";
+import type { Setback } from "../device-error.ts";
 import type { FirmwareSlots, MessageTransport } from "../ports.ts";
 
 export type Download = {
@@ -20,7 +21,7 @@ export type Download = {
   readonly urls: readonly string[];
   readonly messages: MessageTransport;
   readonly slots: FirmwareSlots;
-  readonly backOff: BackOff;
+  readonly patience: Patience;
   readonly onProgress: (progress: { readonly done: number; readonly total: number }) => void;
 };
 
@@ -32,7 +33,7 @@ export type Download = {
  * @throws DeviceError `no-answer` when patience ends; what was written stays
  */
 export async function downloadImage(download: Download): Promise<boolean> {
-  const { manifest, slots, backOff, onProgress } = download;
+  const { manifest, slots, patience, onProgress } = download;
   const total = manifest.size;
   let chunk = await countVerified(manifest, slots);
   onProgress({ done: endOf(manifest, chunk), total });
@@ -42,12 +43,12 @@ export async function downloadImage(download: Download): Promise<boolean> {
     for (let bytes = await transfer.next(chunk); bytes; bytes = await transfer.next(chunk)) {
       await slots.write(chunk * manifest.chunkBytes, bytes);
       chunk += 1;
-      backOff.reset();
+      patience.renew();
       onProgress({ done: endOf(manifest, chunk), total });
       if (chunk === manifest.chunks.length) break;
     }
     await transfer.close();
-    if (chunk < manifest.chunks.length) await backOff.pause(transfer.setback);
+    if (chunk < manifest.chunks.length) await patience.pause(transfer.setback);
   }
   return encodeBase64url(await slots.sha256(manifest.size)) === manifest.sha256;
 }
@@ -82,7 +83,7 @@ class Transfer {
       if (!bytes && !this.setback.why) this.setback = { why: `${this.#url} broke off or is damaged` };
       return bytes ?? null;
     } catch (error) {
-      this.setback = isDeviceError(error) ? error : { why: `${this.#url} broke off` };
+      this.setback = toSetback(error);
       return null;
     }
   }

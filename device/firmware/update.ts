@@ -5,7 +5,8 @@ import {
   firmwareReportOperation,
 } from "@sealpost/protocol/exchanges/firmware.ts";
 
-import type { BackOff } from "../delivery/back-off.ts";
+import { boundedTransport } from "../delivery/bounded-transport.ts";
+import type { Patience } from "../delivery/patience.ts";
 import { DeviceError } from "../device-error.ts";
 import { downloadImage } from "./download.ts";
 import type { FirmwareOffer, UpdateProgress } from "./firmware-offer.ts";
@@ -33,9 +34,9 @@ export class FirmwareUpdate {
   }
 
   /** @param again also for a release that was given up here */
-  async check(backOff: BackOff, again: boolean): Promise<FirmwareOffer | null> {
+  async check(patience: Patience, again: boolean): Promise<FirmwareOffer | null> {
     // A registration that was cut off may still be on its way.
-    await this.#outbox.flush(backOff);
+    await this.#outbox.flush(patience);
     const { profile, update: present } = this.#ports.cell.enrolled;
     if (!profile) throw new DeviceError("not-registered", "");
     const body: FirmwareCheckBody = {
@@ -44,32 +45,32 @@ export class FirmwareUpdate {
       ...(again ? { again } : {}),
     };
     const seq = await this.#outbox.enqueue(firmwareCheckOperation, body);
-    requireDone(await this.#outbox.deliver(seq, backOff));
+    requireDone(await this.#outbox.deliver(seq, patience));
     const { update } = this.#ports.cell.enrolled;
     return update && offerOf(update);
   }
 
   /** Downloads what is on offer and hands it to the bootloader. */
   async apply(
-    backOff: BackOff,
+    patience: Patience,
     again: boolean,
     onProgress: (progress: UpdateProgress) => void,
   ): Promise<FirmwareOffer | null> {
     const slots = this.#requireSlots();
     if ((await slots.status()).trial) throw new DeviceError("on-trial", "");
-    if (!this.#ports.cell.enrolled.update) await this.check(backOff, again);
+    if (!this.#ports.cell.enrolled.update) await this.check(patience, again);
     const { update } = this.#ports.cell.enrolled;
     if (!update) return null;
-    await this.#download(update, slots, backOff, onProgress);
+    await this.#download(update, slots, patience, onProgress);
     await this.#hand(slots);
-    await this.#outbox.flush(backOff);
+    await this.#outbox.flush(patience);
     return offerOf(update);
   }
 
   /** What became of the update, told by whatever firmware runs now. */
-  async confirm(backOff: BackOff): Promise<"installed" | "rolled-back"> {
+  async confirm(patience: Patience): Promise<"installed" | "rolled-back"> {
     const state = this.#untold() ?? (await this.#judgeBoot(this.#requireSlots()));
-    await this.#outbox.flush(backOff);
+    await this.#outbox.flush(patience);
     return state;
   }
 
@@ -101,29 +102,32 @@ export class FirmwareUpdate {
     return state;
   }
 
-  async report(report: { counter: number; state: FirmwareState; reason?: string }, backOff: BackOff): Promise<void> {
+  async report(report: { counter: number; state: FirmwareState; reason?: string }, patience: Patience): Promise<void> {
     const { counter, state } = report;
     const isGivenUp = state === "failed" || state === "rolled-back";
     const also = (before: Enrolled) =>
       isGivenUp ? { ...before, givenUp: withCounter(before.givenUp, counter) } : before;
-    requireDone(await this.#outbox.deliver(await this.#outbox.enqueue(firmwareReportOperation, report, also), backOff));
+    requireDone(
+      await this.#outbox.deliver(await this.#outbox.enqueue(firmwareReportOperation, report, also), patience),
+    );
   }
 
   async #download(
     { stage, manifest, contentKey }: Update,
     slots: FirmwareSlots,
-    backOff: BackOff,
+    patience: Patience,
     onProgress: (progress: UpdateProgress) => void,
   ): Promise<void> {
     if (contentKey === null) return;
     const { counter } = manifest;
     if (stage === "offered") await this.#report(counter, "downloading", withStage("downloading"));
-    await this.#outbox.flush(backOff);
-    if (manifest.exp <= this.#ports.serviceKeys.clock.now()) await this.#fail(counter, "expired", backOff);
+    await this.#outbox.flush(patience);
+    if (manifest.exp <= this.#ports.serviceKeys.clock.now()) await this.#fail(counter, "expired", patience);
     const { messages, cell, settings } = this.#ports;
     const urls = messageBases(cell.enrolled, settings).map((base) => `${base}/firmware/${manifest.object}`);
-    const whole = await downloadImage({ manifest, contentKey, urls, messages, slots, backOff, onProgress });
-    if (!whole) await this.#fail(counter, "image-mismatch", backOff);
+    const bounded = boundedTransport(messages, patience);
+    const whole = await downloadImage({ manifest, contentKey, urls, messages: bounded, slots, patience, onProgress });
+    if (!whole) await this.#fail(counter, "image-mismatch", patience);
     await this.#report(counter, "verified", withStage("verified"));
   }
 
@@ -135,10 +139,10 @@ export class FirmwareUpdate {
     await this.#ports.cell.change(withStage("bootable"));
   }
 
-  async #fail(counter: number, reason: string, backOff: BackOff): Promise<never> {
+  async #fail(counter: number, reason: string, patience: Patience): Promise<never> {
     const also = (state: Enrolled) => ({ ...state, update: null, givenUp: withCounter(state.givenUp, counter) });
     await this.#report(counter, "failed", also, reason);
-    await this.#outbox.flush(backOff);
+    await this.#outbox.flush(patience);
     throw new DeviceError("firmware-failed", `${reason}, release ${counter}`);
   }
 

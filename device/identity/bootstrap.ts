@@ -14,6 +14,8 @@ import { TokenError, isTokenError } from "@sealpost/protocol/token/token-error.t
 import { followTrust } from "@sealpost/protocol/documents/trust.ts";
 import * as z from "zod/mini";
 
+import { boundedConnection } from "../delivery/bounded-transport.ts";
+import type { Patience } from "../delivery/patience.ts";
 import { baseOf } from "../delivery/base-url.ts";
 import { certificateRequest } from "./certificate-request.ts";
 import { verifyDeviceCertificate } from "./device-certificate.ts";
@@ -32,8 +34,9 @@ export async function exchangeCertificates(
   credential: CredentialPackage,
   keys: DeviceKeys,
   transport: BootstrapTransport,
+  patience: Patience,
 ): Promise<Enrolled> {
-  const connection = transport.connect(credential.ca);
+  const connection = boundedConnection(transport.connect(credential.ca), patience);
   try {
     const firstToken = await requestFirstToken(connection, credential);
     const answer = await requestCertificate(connection, credential, keys, firstToken);

@@ -1,13 +1,11 @@
 import { type KeySet, openKeySet } from "@sealpost/protocol/documents/key-set.ts";
-import { limits } from "@sealpost/protocol/limits.ts";
 import { parseJson } from "@sealpost/protocol/token/strict.ts";
 import { TokenError } from "@sealpost/protocol/token/token-error.ts";
 import { type CatchUp, catchUpSchema, followTrust } from "@sealpost/protocol/documents/trust.ts";
 
 import { Clock } from "./clock.ts";
-import { DeviceError } from "../device-error.ts";
-import type { MessageTransport, Timing } from "../ports.ts";
-import { readAll } from "../read-all.ts";
+import { DeviceError, isDeviceError } from "../device-error.ts";
+import type { Timing } from "../ports.ts";
 import type { Enrolled } from "../state/state.ts";
 import type { StateCell } from "../state/state-cell.ts";
 
@@ -15,22 +13,20 @@ import type { StateCell } from "../state/state-cell.ts";
 export class ServiceKeys {
   readonly clock: Clock;
   readonly #cell: StateCell;
-  readonly #messages: MessageTransport;
   #keySet: KeySet;
 
-  private constructor(cell: StateCell, messages: MessageTransport, keySet: KeySet, clock: Clock) {
+  private constructor(cell: StateCell, keySet: KeySet, clock: Clock) {
     this.#cell = cell;
-    this.#messages = messages;
     this.#keySet = keySet;
     this.clock = clock;
   }
 
   /** @throws DeviceError `home-broken` when the stored key set does not verify under the stored trust document */
-  static async open(cell: StateCell, messages: MessageTransport, timing: Timing): Promise<ServiceKeys> {
+  static async open(cell: StateCell, timing: Timing): Promise<ServiceKeys> {
     const { keySet: token, trust, serviceId, time } = cell.enrolled;
     try {
       const keySet = await openKeySet(token, { serviceId, keySetKeys: trust.keySetKeys });
-      return new ServiceKeys(cell, messages, keySet, new Clock(timing, keySet, time));
+      return new ServiceKeys(cell, keySet, new Clock(timing, keySet, time));
     } catch (cause) {
       throw new DeviceError("home-broken", "the stored key set does not verify", { cause });
     }
@@ -74,20 +70,19 @@ export class ServiceKeys {
 
   /**
    * `GET <base>/keys`. An old key set prompts this, never a stop, so failure is an answer.
+   * @param read gets a small object whole, or rejects with a `DeviceError`
    * @returns whether anything newer was adopted
    */
-  async fetch(base: string): Promise<boolean> {
-    const catchUp = parseCatchUp(await this.#read(`${base}/keys`));
-    return catchUp ? this.adopt(catchUp) : false;
-  }
-
-  async #read(url: string): Promise<Uint8Array> {
+  async fetch(base: string, read: (url: string) => Promise<Uint8Array>): Promise<boolean> {
+    let body: Uint8Array;
     try {
-      const { body } = await this.#messages.get(url);
-      return await readAll(body, limits.tokenBytes);
-    } catch {
-      return new Uint8Array();
+      body = await read(`${base}/keys`);
+    } catch (error) {
+      if (isDeviceError(error) && error.code !== "aborted") return false;
+      throw error;
     }
+    const catchUp = parseCatchUp(body);
+    return catchUp ? this.adopt(catchUp) : false;
   }
 }
 
