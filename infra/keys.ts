@@ -9,8 +9,6 @@ export interface KeysProps {
   readonly keyGeneration: number;
   /** Whether keys outlive the stack and deny their own deletion. */
   readonly retain: boolean;
-  /** Whether a secret is wrapped and opened only for an object that is named; an emulator cannot tell. */
-  readonly requireContext: boolean;
 }
 
 /**
@@ -88,9 +86,7 @@ export class Keys extends Construct {
       grantee,
       actions: [action],
       resourceArns: [this.secrets.keyArn],
-      ...(this.#props.requireContext && {
-        conditions: { Null: { "kms:EncryptionContext:object": "false" } },
-      }),
+      conditions: { Null: { "kms:EncryptionContext:object": "false" } },
     });
   }
 

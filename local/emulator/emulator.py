@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 
+import measures
 from ministack.app import main
 
 
@@ -17,6 +18,7 @@ def end_with_parent() -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
+measures.apply()
 threading.Thread(target=end_with_parent, daemon=True).start()
 sys.argv[1:] = []
 main()

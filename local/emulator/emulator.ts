@@ -41,7 +41,7 @@ const WORKERS_GONE_TIMEOUT_MS = 5_000;
 const NODE_MODULES = join(REPOSITORY, "node_modules");
 
 /**
- * MiniStack, IAM enforced, on a free loopback port. Everything particular to it is in this file and emulator.py:
+ * MiniStack, IAM enforced, on a free loopback port. Everything particular to it is in this file, emulator.py and measures.py:
  * - functions inherit its environment, so it gets a bare one; they run on the first `node` of its PATH;
  * - functions are unpacked into its TMPDIR and see what lies above it: see `layRuntime`;
  * - a custom resource whose function dies is waited for until cdk's time is up;

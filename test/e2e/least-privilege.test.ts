@@ -1,13 +1,14 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
+import { GenerateDataKeyCommand, KMSClient } from "@aws-sdk/client-kms";
 import { AttachRolePolicyCommand, DetachRolePolicyCommand, IAMClient } from "@aws-sdk/client-iam";
 import { GetFunctionConfigurationCommand, InvokeCommand, LambdaClient } from "@aws-sdk/client-lambda";
 import { sealRequest } from "@sealpost/protocol/messages/request.ts";
 import { describe, expect, test } from "vitest";
 
 import { emulatorClient } from "../../local/emulator/aws-environment.ts";
-import { createOperatorUser } from "../../local/emulator/operator-user.ts";
+import { type AccessKey, createOperatorUser } from "../../local/emulator/operator-user.ts";
 import { setFunctionEnvironment } from "../../local/emulator/function-environment.ts";
 import { post, rawDevice, registration, run, stack, temporaryFolder } from "./world.ts";
 
@@ -85,6 +86,28 @@ describe("a function that is told to do more than it was granted", () => {
       await iam.send(new DetachRolePolicyCommand({ RoleName: role, PolicyArn }));
       iam.destroy();
     }
+  });
+});
+
+describe("content keys of firmware", () => {
+  const wrap = async (credentials: AccessKey, EncryptionContext?: Record<string, string>) => {
+    const kms = new KMSClient({ ...emulatorClient(endpoint), credentials });
+    const command = new GenerateDataKeyCommand({
+      KeyId: outputs["SecretsKeyId"],
+      KeySpec: "AES_256",
+      EncryptionContext,
+    });
+    return kms.send(command).finally(() => kms.destroy());
+  };
+
+  test("ok/are made for an object that is named", async () => {
+    const credentials = await createOperatorUser(endpoint, outputs, "releaser", ["ReleasingPolicyArn"]);
+    const { CiphertextBlob } = await wrap(credentials, { object: "firmware/an-image" });
+    expect(CiphertextBlob).toBeInstanceOf(Uint8Array);
+    await expect(wrap(credentials)).rejects.toMatchObject({ name: "AccessDeniedException" });
+    await expect(wrap(credentials, { image: "firmware/an-image" })).rejects.toMatchObject({
+      name: "AccessDeniedException",
+    });
   });
 });
 

@@ -3,6 +3,7 @@ import { randomUUID } from "node:crypto";
 import { mkdtemp, readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 
 import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { type KeySet, openKeySet } from "@sealpost/protocol/documents/key-set.ts";
@@ -148,10 +149,10 @@ export async function rawDevice() {
       request: await tokenDigest(jws),
       replyKey,
     });
-  /** Sends the same bytes `times` times at once; every answer must be a sealed reply. */
+  /** Sends the same bytes `times` times at once, as a device does: until each is answered by a sealed reply. */
   const send = async (claims: RequestClaims, times = 1): Promise<Reply[]> => {
     const { token, jws } = await sealRequest(claims, signer, serverKey);
-    const answers = await Promise.all(Array.from({ length: times }, () => post(token)));
+    const answers = await Promise.all(Array.from({ length: times }, () => postUntilAnswered(token)));
     return Promise.all(answers.map(async ({ text }) => open(text, claims, jws)));
   };
   const exchange = async (
@@ -176,6 +177,17 @@ export async function rawDevice() {
     send,
     exchange,
   };
+}
+
+const tries = 8;
+
+/** Sends the same token again, as the protocol asks (§16), while it is told that the service cannot answer now. */
+export async function postUntilAnswered(token: string) {
+  for (let attempt = 1; ; attempt += 1) {
+    const answer = await post(token);
+    if ((answer.status < 500 && answer.status !== 429) || attempt === tries) return answer;
+    await delay(250 * attempt);
+  }
 }
 
 export async function post(token: string, contentType = "application/jose") {
