@@ -25,8 +25,10 @@ export const limits = {
   firstTokenSeconds: 300,
   /** A key set older than this prompts a fetch, never a stop. */
   keySetSeconds: 604_800,
-  /** Parties that may sign one co-signed document. */
-  signatures: 4,
+  /** A trust document, all its signatures together: what an operator may publish. */
+  trustDocumentBytes: 65_536,
+  /** A chain of trust documents as the service keeps it: leaves room for a key set in the answer of `GET /keys`. */
+  trustChainBytes: 262_144,
   /** What a device takes as its poll interval is clamped to these. */
   pollSeconds: { least: 60, most: 604_800 },
   /** What is not authenticated may delay a device's next try by at most this. */

@@ -6,7 +6,7 @@ import { limits } from "@sealpost/protocol/limits.ts";
 import { publishTrustRequestSchema } from "@sealpost/protocol/operator/api.ts";
 import { problem } from "@sealpost/protocol/messages/problems.ts";
 import { isTokenError } from "@sealpost/protocol/token/token-error.ts";
-import { type TrustClaims, followTrust, readTrust } from "@sealpost/protocol/documents/trust.ts";
+import { type TrustClaims, followTrust, readStatedTrust, readTrust } from "@sealpost/protocol/documents/trust.ts";
 
 import { journalPut } from "../store/journal.ts";
 import type { Put, Store } from "../store/port.ts";
@@ -17,9 +17,6 @@ import type { OperatorPorts } from "./ports.ts";
 
 /** The stored chain, and what its newest document says. */
 export type StoredTrust = { readonly record: TrustRecord; readonly claims: TrustClaims };
-
-/** As many as `catchUpSchema` of the protocol takes. */
-const longestChain = 32;
 
 export async function readStoredTrust(store: Pick<Store, "read">): Promise<Parsed<StoredTrust>> {
   const [item] = await store.read([{ table: "trust", key: { item: "trust" } }]);
@@ -57,7 +54,7 @@ async function decideTrust(
 ): Promise<Decision> {
   let claims: TrustClaims;
   try {
-    claims = readTrust([document]);
+    claims = readStatedTrust(document);
     if (claims.iss !== serviceId) return invalid("document.iss", `The document must name the service ${serviceId}.`);
     const version = (stored?.record.version ?? 0) + 1;
     if (claims.version !== version) {
@@ -77,16 +74,19 @@ async function decideTrust(
   if (unfit) return invalid(`document.${unfit.member}`, unfit.detail);
 
   const kept = stored ? linksOf(stored.record.chain) : [];
-  if (kept.length === longestChain) {
+  const chain = [...kept, document];
+  if (JSON.stringify(chain).length > limits.trustChainBytes) {
     return {
-      problem: problem("conflict", { detail: `A chain holds at most ${longestChain} documents that changed a root.` }),
+      problem: problem("conflict", {
+        detail: `The documents that devices must follow would exceed ${limits.trustChainBytes} bytes.`,
+      }),
     };
   }
   const record: TrustRecord = {
     item: "trust",
     revision: (stored?.record.revision ?? -1) + 1,
     version: claims.version,
-    chain: [...kept, document],
+    chain,
   };
   const put: Put = { table: "trust", item: record, when: stored ? { revision: stored.record.revision } : "absent" };
   const entry = {

@@ -1,16 +1,15 @@
 import * as z from "zod/mini";
 
-import { type Jws, type Signer, type TokenType, parseJws, signJws, verifyJws } from "../token/jws.ts";
+import { type Jws, type Signer, type TokenType, parseJwsIfKnown, signJws, verifyJws } from "../token/jws.ts";
 import { type EcPublicJwk, thumbprint } from "../token/keys.ts";
 import { limits } from "../limits.ts";
+import { decodeBase64url } from "../token/strict.ts";
 import { TokenError } from "../token/token-error.ts";
 
 /**
  * A document that several parties sign: one compact JWT for each, over the same payload byte for byte. Each is a plain JWT to any library.
  */
-export const coSignedSchema = z
-  .array(z.string().check(z.maxLength(limits.tokenBytes)))
-  .check(z.minLength(1), z.maxLength(limits.signatures));
+export const coSignedSchema = z.array(z.string().check(z.maxLength(limits.tokenBytes))).check(z.minLength(1));
 export type CoSigned = z.infer<typeof coSignedSchema>;
 
 export async function coSign(typ: TokenType, claims: object, signers: readonly Signer[]): Promise<CoSigned> {
@@ -18,17 +17,19 @@ export async function coSign(typ: TokenType, claims: object, signers: readonly S
 }
 
 /**
- * Reads a co-signed document: every part of the same type and payload, no signer twice.
+ * Reads a co-signed document: every part over the same payload, of the same type, no signer twice. A part by an algorithm that this version does not
+ * know counts for nothing, so that a later signature can stand beside today's.
  * @throws TokenError
  */
-export function parseCoSigned(typ: TokenType, document: CoSigned): { payload: Uint8Array; parts: readonly Jws[] } {
-  const parts = document.map((token) => parseJws(typ, token));
-  const [first] = parts;
-  if (!first) throw new TokenError("compact-form", typ);
-  const payloads = new Set(document.map((token) => token.split(".", 2)[1]));
-  const signers = new Set(parts.map((part) => part.kid));
-  if (payloads.size !== 1 || signers.size !== parts.length) throw new TokenError("compact-form", typ);
-  return { payload: first.payload, parts };
+export function parseCoSigned(
+  typ: TokenType,
+  document: CoSigned,
+): { payload: Uint8Array<ArrayBuffer>; parts: readonly Jws[] } {
+  const [payload, ...others] = new Set(document.map((token) => token.split(".", 2)[1]));
+  if (payload === undefined || others.length > 0) throw new TokenError("compact-form", typ);
+  const parts = document.flatMap((token) => parseJwsIfKnown(typ, token) ?? []);
+  if (new Set(parts.map(({ kid }) => kid)).size !== parts.length) throw new TokenError("compact-form", typ);
+  return { payload: decodeBase64url(payload, typ), parts };
 }
 
 /**

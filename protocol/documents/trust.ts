@@ -1,41 +1,88 @@
 import * as z from "zod/mini";
 
+import { messageSchemes, parseBaseUrl } from "./base-url.ts";
 import { type CoSigned, coSign, parseCoSigned, verifiedSigners } from "./co-signed.ts";
-import { type Signer, parseClaims, tokenTypes } from "../token/jws.ts";
+import { openList, readSigningKey } from "./open-list.ts";
+import { type Signer, memberOf, parseClaims, tokenTypes } from "../token/jws.ts";
 import { ecPublicJwkSchema, serviceIdSchema, thumbprint } from "../token/keys.ts";
 import { limits } from "../limits.ts";
 import { TokenError } from "../token/token-error.ts";
 
-const keys = z.array(ecPublicJwkSchema).check(z.minLength(1), z.maxLength(limits.signatures));
-const der = z.string().check(z.regex(/^[A-Za-z0-9+/]{40,8192}={0,2}$/));
+const der = z.string().check(z.regex(/^[A-Za-z0-9+/]{40,32768}={0,2}$/));
 
-/** What a device trusts: claims of the trust document, signed by the root. Members that a device does not know are passed over, so that later services can say more. */
+function messageBase(url: unknown): string | undefined {
+  if (typeof url !== "string") return undefined;
+  const parsed = parseBaseUrl(url, messageSchemes);
+  return "base" in parsed ? parsed.base : undefined;
+}
+const signingKeys = openList(readSigningKey);
+
+/**
+ * What a device trusts: claims of the trust document, signed by the root, as a device reads them. What it does not know is passed over, members as
+ * well as entries of lists, so that a later service can say more to later devices; what it needs must be there.
+ */
 export const trustClaimsSchema = z.object({
   /** Service id. */
   iss: serviceIdSchema,
   iat: z.int(),
-  /** Counts up by one; a device never goes back. */
+  /** Counts up; a device never goes back. */
   version: z.int().check(z.positive()),
-  root: ecPublicJwkSchema,
-  /** A second root, kept offline, that may replace the first alone if that is lost. */
-  standby: z.optional(ecPublicJwkSchema),
+  root: z.pipe(z.transform(readSigningKey), ecPublicJwkSchema),
+  /** A second root, kept offline, that may replace the first alone if that is lost. One of a kind that the device does not know is none. */
+  standby: z.optional(z.pipe(z.unknown(), z.transform(readSigningKey))),
   /** Certificate of the issuing CA (RFC 5280), base64 DER as in `x5c` (RFC 7515 §4.1.6). */
   issuingCa: der,
-  keySetKeys: keys,
-  receiptKeys: keys,
-  releaseKeys: keys,
+  keySetKeys: signingKeys,
+  receiptKeys: signingKeys,
+  releaseKeys: signingKeys,
   /** How many release keys must sign a firmware manifest. */
-  releaseThreshold: z.int().check(z.positive(), z.maximum(limits.signatures)),
-  /** Base URLs of the message plane, in order of preference: `<url>/messages`, `/keys`, `/firmware/<object>`. */
-  messageUrls: z.array(z.url({ protocol: /^https?$/ })).check(z.minLength(1), z.maxLength(8)),
+  releaseThreshold: z.int().check(z.positive()),
+  /** Base URLs of the message plane, in order of preference: `<url>/messages`, `/keys`, `/firmware/<object>`; canonical, without trailing slashes. */
+  messageUrls: openList(messageBase),
 });
 export type TrustClaims = z.infer<typeof trustClaimsSchema>;
+
+const statedKeys = z.array(ecPublicJwkSchema).check(z.minLength(1));
+
+/** What an operator may state today: exactly what this version knows, so that a slip of the pen is found before it is signed. */
+const statedTrustSchema = z.strictObject({
+  ...trustClaimsSchema.shape,
+  root: ecPublicJwkSchema,
+  standby: z.optional(ecPublicJwkSchema),
+  keySetKeys: statedKeys,
+  receiptKeys: statedKeys,
+  releaseKeys: statedKeys,
+  messageUrls: z.array(z.pipe(z.transform(messageBase), z.string())).check(z.minLength(1)),
+});
 
 /** Thumbprints of the roots that a credential package pins: the root, and the standby if there is one. */
 export type Pins = readonly string[];
 
+/** @throws TokenError `claims` with the member that may not be stated so · `too-large` */
 export async function signTrust(claims: TrustClaims, signers: readonly Signer[]): Promise<CoSigned> {
-  return coSign(tokenTypes.trust, claims, signers);
+  const document = await coSign(tokenTypes.trust, stated(claims), signers);
+  checkSize(document);
+  return document;
+}
+
+/**
+ * The claims of a document that an operator brings to be published; whether devices would follow it is for `followTrust`.
+ * @throws TokenError `claims` · `too-large`
+ */
+export function readStatedTrust(document: CoSigned): TrustClaims {
+  checkSize(document);
+  return stated(parseClaims(parseCoSigned(tokenTypes.trust, document).payload, z.unknown(), "trust document"));
+}
+
+function stated(claims: unknown): TrustClaims {
+  const parsed = statedTrustSchema.safeParse(claims);
+  if (!parsed.success) throw new TokenError("claims", memberOf(parsed.error));
+  return parsed.data;
+}
+
+function checkSize(document: CoSigned): void {
+  const bytes = document.reduce((sum, token) => sum + token.length, 0);
+  if (bytes > limits.trustDocumentBytes) throw new TokenError("too-large", "trust document");
 }
 
 /**
@@ -91,7 +138,7 @@ async function maySign(
 
 /** What `GET /keys` and the `key-retired` problem carry: all that a device needs to catch up, however long it slept. */
 export const catchUpSchema = z.object({
-  trust: z.array(z.array(z.string())).check(z.minLength(1), z.maxLength(32)),
+  trust: z.array(z.array(z.string())).check(z.minLength(1)),
   keySet: z.string(),
 });
 export type CatchUp = z.infer<typeof catchUpSchema>;

@@ -53,11 +53,28 @@ export async function signJws(typ: TokenType, claims: object, signer: Signer, pa
  * @throws TokenError `too-large` · `compact-form` · `base64url` · `jws-header`
  */
 export function parseJws(typ: TokenType, token: string): Jws {
+  const jws = parseJwsIfKnown(typ, token);
+  if (!jws) throw new TokenError("jws-header", "alg");
+  return jws;
+}
+
+const namedAlgorithmSchema = z.looseObject({ alg: z.string() });
+
+/**
+ * The same for a document that several sign.
+ * @returns undefined for a signature by an algorithm that this version does not know
+ * @throws TokenError as `parseJws`
+ */
+export function parseJwsIfKnown(typ: TokenType, token: string): Jws | undefined {
   const [headerBytes, payload, signature] = splitCompact(token, 3, "jws");
-  if (!headerBytes || !payload || signature?.length !== 64) throw new TokenError("compact-form", "jws");
+  if (!headerBytes || !payload || !signature) throw new TokenError("compact-form", "jws");
   if (headerBytes.length > limits.headerBytes) throw new TokenError("too-large", "jws header");
-  const header = jwsHeaderSchemas[typ].safeParse(parseJson(headerBytes, "jws header"));
+  const named = parseJson(headerBytes, "jws header");
+  const algorithm = namedAlgorithmSchema.safeParse(named).data?.alg ?? signatureAlgorithm;
+  if (algorithm !== signatureAlgorithm) return undefined;
+  const header = jwsHeaderSchemas[typ].safeParse(named);
   if (!header.success) throw new TokenError("jws-header", memberOf(header.error));
+  if (signature.length !== 64) throw new TokenError("compact-form", "jws signature");
   return { token, kid: header.data.kid, payload };
 }
 

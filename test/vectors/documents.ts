@@ -65,6 +65,20 @@ export type TrustVector = {
   readonly pins: readonly string[];
   /** Of the document that is believed in the end. */
   readonly version?: number;
+  /** What a device of version 1 uses of that document, where it passes over something: URLs, and thumbprints of keys. */
+  readonly uses?: {
+    readonly messageUrls?: readonly string[];
+    readonly keySetKeys?: readonly string[];
+    readonly standby?: readonly string[];
+  };
+};
+
+/** A key and a signature of the sizes of ML-DSA-65, which no device of version 1 knows. */
+const laterKey = { kty: "AKP", alg: "ML-DSA-65", pub: Buffer.alloc(1_952, 7).toString("base64url") };
+const laterSignature = (typ: string, text: string) => {
+  const header = { alg: "ML-DSA-65", kid: "a name of another kind", typ, more: true };
+  const parts = [JSON.stringify(header), text, Buffer.alloc(3_309, 7)];
+  return parts.map((part) => Buffer.from(part).toString("base64url")).join(".");
 };
 
 export async function trust(): Promise<VectorFile<TrustVector>> {
@@ -103,6 +117,7 @@ export async function trust(): Promise<VectorFile<TrustVector>> {
       version: 2,
     },
     { name: "an unknown member", ...after(await document(2, "root", ["root"], { extra: 1 })), version: 2 },
+    ...(await openDocuments(document, after)),
     {
       name: "an older document behind the newer",
       ...after(changed, await document(2, "root", ["stranger"])),
@@ -172,6 +187,26 @@ export async function trust(): Promise<VectorFile<TrustVector>> {
       "claims",
       after(await document(2, "root", ["root"], { root: { ...ecPublicJwk("root"), d: "A".repeat(43) } })),
     ],
+    ["no URL that a device can use", "messageUrls", "claims", after(await document(2, "root", ["root"], unusableUrls))],
+    [
+      "no key-set key that a device can use",
+      "keySetKeys",
+      "claims",
+      after(await document(2, "root", ["root"], { keySetKeys: [laterKey] })),
+    ],
+    ["a root of a kind to come", "root", "claims", after(await document(2, "root", ["root"], { root: laterKey }))],
+    [
+      "signed by an algorithm to come alone",
+      "the signature",
+      "unknown-key",
+      after([laterSignature(typ, JSON.stringify(claims))]),
+    ],
+    [
+      "a signature by an algorithm to come over another payload",
+      "white space in its payload",
+      "compact-form",
+      after([...unsigned, laterSignature(typ, ` ${JSON.stringify(claims)}`)]),
+    ],
     ["threshold 0", "releaseThreshold", "claims", after(await document(2, "root", ["root"], { releaseThreshold: 0 }))],
     [
       "a member twice",
@@ -183,6 +218,76 @@ export async function trust(): Promise<VectorFile<TrustVector>> {
     ],
   ];
   return { valid, invalid: cases.map(([name, change, error, vector]) => ({ name, change, error, ...vector })) };
+}
+
+const unusableUrls = {
+  messageUrls: [
+    "mqtts://messages.example",
+    "http://user@messages.example",
+    "http://messages.example/?query",
+    "http://messages.example:25",
+    { url: "http://messages.example" },
+    7,
+  ],
+};
+
+/** Documents in which a device passes over what it does not know. */
+async function openDocuments(
+  document: (version: number, root: EcName, by: readonly EcName[], more?: Json) => Promise<CoSigned>,
+  after: (...documents: CoSigned[]) => Pick<TrustVector, "chain" | "pins">,
+): Promise<({ readonly name: string } & TrustVector)[]> {
+  const make = async (name: string, more: Json, uses: TrustVector["uses"] = {}) => ({
+    name,
+    ...after(await document(2, "root", ["root"], more)),
+    version: 2,
+    uses,
+  });
+  const { messageUrls } = unusableUrls;
+  const keySet = ecPublicJwk("keySet");
+  const keySetKeys = [await kidOf("keySet")];
+  const claims = JSON.stringify({ ...trustClaims(), version: 2 });
+  const [signed = ""] = await document(2, "root", ["root"]);
+  const many = Array.from({ length: 40 }, (_, at) => `http://messages-${at}.example`);
+  return [
+    await make(
+      "passed over: URLs that a device cannot use",
+      { messageUrls: [...messageUrls, "HTTP://Messages.Example:80/plane/"] },
+      { messageUrls: ["http://messages.example/plane"] },
+    ),
+    await make("forty URLs", { messageUrls: many }, { messageUrls: many }),
+    await make("passed over: a key of a kind to come", { keySetKeys: [laterKey, keySet] }, { keySetKeys }),
+    await make(
+      "passed over: keys of another curve, use or algorithm, and private keys",
+      {
+        keySetKeys: [
+          { ...keySet, crv: "P-384" },
+          { ...keySet, use: "enc" },
+          { ...keySet, alg: "ES384" },
+          { ...ecPublicJwk("stranger"), d: "A".repeat(43) },
+          "a text",
+          keySet,
+        ],
+      },
+      { keySetKeys },
+    ),
+    await make(
+      "passed over: members of a listed key",
+      { keySetKeys: [{ ...keySet, use: "sig", alg: "ES256", kid: "a name", since: now }] },
+      { keySetKeys },
+    ),
+    await make("passed over: a standby of a kind to come", { standby: laterKey }, { standby: [] }),
+    await make("a threshold above the keys that are listed", { releaseThreshold: 9 }),
+    {
+      name: "passed over: a signature by an algorithm to come",
+      ...after([laterSignature(tokenTypes.trust, claims), signed]),
+      version: 2,
+    },
+    {
+      name: "six signatures",
+      ...after(await document(2, "root", ["root", "laterRoot", "standby", "stranger", "releaseA", "releaseB"])),
+      version: 2,
+    },
+  ];
 }
 
 export type KeySetVector = {

@@ -1,4 +1,4 @@
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 
 import { writeAppendix } from "./appendix.ts";
 import { certificateRequests, certificates } from "./certificates.ts";
@@ -9,37 +9,38 @@ import { requests } from "./requests.ts";
 import { ensureTestKeys, warning } from "./test-keys.ts";
 
 /**
- * Makes the vectors anew: `node test/vectors/generate.ts`. Signatures and encryptions are randomised, so it is the files that count; run it
- * only when the protocol changes. `keys.json` stays as it is.
+ * Makes the vectors anew: `node test/vectors/generate.ts [name…]`, all of them or those named. Signatures and encryptions are randomised, so it is the
+ * files that count; run it only when the protocol changes. `keys.json` stays as it is.
  */
-
-await ensureTestKeys();
-const index: { file: string; valid: number; invalid: number }[] = [];
-const count = (vectors: object, list: string) =>
-  Object.entries(vectors).flatMap(([name, rows]) => (name === list && Array.isArray(rows) ? rows : [])).length;
-const write = (name: string, vectors: object) => {
-  const valid = count(vectors, "valid") + count(vectors, "vectors");
-  index.push({ file: `${name}.json`, valid, invalid: count(vectors, "invalid") });
-  writeFileSync(
-    new URL(`../../vectors/${name}.json`, import.meta.url),
-    `${JSON.stringify({ note: warning, ...vectors }, null, 2)}\n`,
-  );
+const makers: { readonly [name: string]: () => object | Promise<object> } = {
+  "strict-json": strictJson,
+  base64url,
+  der: derSignatures,
+  thumbprints: async () => ({ vectors: await thumbprints() }),
+  requests,
+  replies: async () => replies(read("requests").valid?.[0]?.jws ?? ""),
+  "certificate-requests": certificateRequests,
+  certificates,
+  trust,
+  "key-sets": keySets,
+  manifests,
+  receipts,
+  contents,
 };
 
-write("strict-json", strictJson());
-write("base64url", base64url());
-write("der", derSignatures());
-write("thumbprints", { vectors: await thumbprints() });
-const sealed = await requests();
-write("requests", sealed);
-write("replies", await replies(sealed.valid[0]?.jws ?? ""));
-write("certificate-requests", await certificateRequests());
-write("certificates", await certificates());
-write("trust", await trust());
-write("key-sets", await keySets());
-write("manifests", await manifests());
-write("receipts", await receipts());
-write("contents", contents());
+type Counted = { valid?: { jws?: string }[]; vectors?: unknown[]; invalid?: unknown[] };
+const urlOf = (name: string) => new URL(`../../vectors/${name}.json`, import.meta.url);
+const read = (name: string): Counted => JSON.parse(readFileSync(urlOf(name), "utf8"));
+const write = (name: string, content: object) => writeFileSync(urlOf(name), `${JSON.stringify(content, null, 2)}\n`);
 
-writeFileSync(new URL("../../vectors/index.json", import.meta.url), `${JSON.stringify({ files: index }, null, 2)}\n`);
+await ensureTestKeys();
+const wanted = process.argv.slice(2);
+for (const [name, make] of Object.entries(makers)) {
+  if (wanted.length === 0 || wanted.includes(name)) write(name, { note: warning, ...(await make()) });
+}
+const files = Object.keys(makers).map((name) => {
+  const { valid = [], vectors = [], invalid = [] } = read(name);
+  return { file: `${name}.json`, valid: valid.length + vectors.length, invalid: invalid.length };
+});
+write("index", { files });
 await writeAppendix();

@@ -58,6 +58,10 @@ function verify<Input>(
   }
 }
 
+function pick(from: object, like: object): object {
+  return Object.fromEntries(Object.entries(from).filter(([name]) => Object.hasOwn(like, name)));
+}
+
 async function codeOf(open: () => Promise<unknown>): Promise<string> {
   try {
     await open();
@@ -144,11 +148,16 @@ describe("replies", async () => {
 describe("trust chains", () => {
   verify(
     read<VectorFile<TrustVector>>("trust"),
-    async ({ chain, pins }) => {
-      const { iss, version } = await followTrust(chain, pins);
-      return { iss, version };
+    async ({ chain, pins, uses = {} }) => {
+      const { iss, version, messageUrls, keySetKeys, standby } = await followTrust(chain, pins);
+      const used = {
+        messageUrls,
+        keySetKeys: await Promise.all(keySetKeys.map(thumbprint)),
+        standby: await Promise.all((standby ? [standby] : []).map(thumbprint)),
+      };
+      return { iss, version, uses: pick(used, uses) };
     },
-    ({ version }) => ({ iss: serviceId, version }),
+    ({ version, uses = {} }) => ({ iss: serviceId, version, uses }),
   );
 });
 

@@ -1,0 +1,31 @@
+import * as z from "zod/mini";
+
+import { type EcPublicJwk, ecPublicJwkSchema } from "../token/keys.ts";
+
+/**
+ * A list that may grow new kinds in the life of a reader: entries that it does not know are passed over (RFC 7517 §5), and at least one that it
+ * can use must be left. What bounds it is the size of the document.
+ * @param read gives undefined for an entry that is to be passed over
+ */
+export function openList<T extends NonNullable<unknown>>(read: (entry: unknown) => T | undefined) {
+  const usable = z.transform((entries: unknown[]): T[] => entries.flatMap((entry) => read(entry) ?? []));
+  return z.pipe(z.array(z.unknown()), usable).check(z.minLength(1));
+}
+
+const listedSigningKeySchema = z.object({
+  ...ecPublicJwkSchema.shape,
+  use: z.optional(z.literal("sig")),
+  alg: z.optional(z.literal("ES256")),
+});
+const privateMembers = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
+
+/** A listed key that this version can verify signatures with, bare; undefined for any other kind, and for one whose private half is in sight. */
+export function readSigningKey(entry: unknown): EcPublicJwk | undefined {
+  if (showsPrivateHalf(entry)) return undefined;
+  const { kty, crv, x, y } = listedSigningKeySchema.safeParse(entry).data ?? {};
+  return kty && crv && x && y ? { kty, crv, x, y } : undefined;
+}
+
+export function showsPrivateHalf(entry: unknown): boolean {
+  return typeof entry === "object" && entry !== null && privateMembers.some((member) => Object.hasOwn(entry, member));
+}
