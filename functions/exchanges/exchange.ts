@@ -1,27 +1,11 @@
-import { memberOf, type Signer } from "@sealpost/protocol/token/jws.ts";
-import type { EcPublicJwk } from "@sealpost/protocol/token/keys.ts";
+import { memberOf } from "@sealpost/protocol/token/jws.ts";
+import type { Operation } from "@sealpost/protocol/exchanges/exchanges.ts";
 import type { Refusal } from "@sealpost/protocol/messages/refusals.ts";
 import type * as z from "zod/mini";
 
 import type { Device } from "../registry/device.ts";
 import type { Result } from "../registry/window.ts";
-import type { DeviceKeys, DeviceStatus, JournalAction, OffersRecord, ReleaseRecord } from "../store/records.ts";
-
-/** Reads of releases; a release never changes, so what was read once is remembered. */
-export type Releases = {
-  offers(target: string): Promise<OffersRecord | undefined>;
-  get(target: string, counter: number): Promise<ReleaseRecord | undefined>;
-  /** Decrypts a release's content key, once for each release and warm function. */
-  contentKey(release: ReleaseRecord): Promise<Uint8Array>;
-};
-
-/** What the exchanges reach beyond the device's own items. */
-export type ExchangePorts = {
-  readonly serviceId: string;
-  readonly releases: Releases;
-  readonly receiptSigner: Signer;
-  readonly ca: { readonly signer: Signer; readonly key: EcPublicJwk };
-};
+import { type DeviceKeys, type DeviceStatus, type JournalAction, parseRecord } from "../store/records.ts";
 
 /** The circumstances of one message. */
 export type Circumstances = {
@@ -34,47 +18,60 @@ export type Circumstances = {
 };
 
 /** What a message changes beyond the device's window. */
-export type Effect = {
+export type Effect<R extends Result = Result> = {
   /** Stored as the outcome; the reply's body is made from it. */
-  readonly result: Result;
+  readonly result: R;
   readonly device?: Partial<Pick<Device, "identity" | "status">>;
   /** A change of the device's life, recorded in the same write. */
   readonly journal?: { readonly action: JournalAction; readonly detail: { readonly [member: string]: unknown } };
 };
 
-export type Decision = { readonly effect: Effect } | { readonly refusal: Refusal };
+export type Decision<R extends Result = Result> = { readonly effect: Effect<R> } | { readonly refusal: Refusal };
 
-/** One exchange: a row of the table in `exchanges.ts`. */
-export type Exchange = {
+/** One exchange as the service runs it, its types behind it. */
+export type ServedExchange<O extends Operation = Operation> = {
+  readonly operation: O;
   /** Statuses of a device in which the exchange runs. */
   readonly statuses: readonly DeviceStatus[];
-  decide(body: unknown, circumstances: Circumstances, ports: ExchangePorts): Promise<Decision>;
+  decide(body: unknown, circumstances: Circumstances): Promise<Decision>;
   /** The reply's body, from the stored result: the same for the first answer and for every repeat. */
-  reply(result: Result, device: Device, ports: ExchangePorts): Promise<Result>;
+  reply(result: Result, device: Device): Promise<object>;
 };
+
+/** A row for each exchange of the protocol: one that is forgotten does not compile. */
+export type ServedExchanges = { readonly [O in Operation]: ServedExchange<O> };
 
 export type Gathered<Facts> = { readonly facts: Facts } | { readonly refusal: Refusal };
 
 /**
- * Builds a row from typed parts: the body is parsed once, `gather` fetches what the decision needs from outside, and `decide` is pure.
+ * Ties an exchange's definition to what the service does: the request is parsed once, `gather` fetches what the decision needs from outside,
+ * `decide` is pure, and `reply` answers in the defined shape.
  */
-export function exchange<Body, Facts = undefined>(row: {
-  readonly statuses: readonly DeviceStatus[];
-  readonly body: z.ZodMiniType<Body>;
-  gather?(body: Body, circumstances: Circumstances, ports: ExchangePorts): Promise<Gathered<Facts>>;
-  decide(body: Body, circumstances: Circumstances, facts: Facts): Decision;
-  reply?(result: Result, device: Device, ports: ExchangePorts): Promise<Result>;
-}): Exchange {
+export function serve<O extends Operation, Request, Reply extends object, R extends Result, Facts = undefined>(
+  exchange: { readonly operation: O; readonly request: z.ZodMiniType<Request>; readonly reply: z.ZodMiniType<Reply> },
+  row: {
+    readonly statuses: readonly DeviceStatus[];
+    /** Shape of what is stored of a successful message. */
+    readonly result: z.ZodMiniType<R>;
+    gather?(body: Request, circumstances: Circumstances): Promise<Gathered<Facts>>;
+    decide(body: Request, circumstances: Circumstances, facts: Facts): Decision<R>;
+    /** `undefined`: what was answered then is no longer known, and the device, which broke a rule, gets no content. */
+    reply(result: R, device: Device): Reply | undefined | Promise<Reply | undefined>;
+  },
+): ServedExchange<O> {
   return {
+    operation: exchange.operation,
     statuses: row.statuses,
-    async decide(raw, circumstances, ports) {
-      const body = row.body.safeParse(raw);
+    async decide(raw, circumstances) {
+      const body = exchange.request.safeParse(raw);
       if (!body.success) return { refusal: { code: "malformed", field: `body.${memberOf(body.error)}` } };
-      const gathered = await row.gather?.(body.data, circumstances, ports);
+      const gathered = await row.gather?.(body.data, circumstances);
       if (gathered && "refusal" in gathered) return gathered;
       // A row without `gather` leaves Facts at its default, undefined.
       return row.decide(body.data, circumstances, gathered?.facts as Facts);
     },
-    reply: row.reply ?? (async (result) => result),
+    async reply(result, device) {
+      return { ...(await row.reply(parseRecord(row.result, result), device)) };
+    },
   };
 }

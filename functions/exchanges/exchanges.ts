@@ -1,20 +1,22 @@
-import { deregistrationOperation } from "@sealpost/protocol/exchanges/deregistration.ts";
-import { firmwareCheckOperation, firmwareReportOperation } from "@sealpost/protocol/exchanges/firmware.ts";
-import { registrationOperation } from "@sealpost/protocol/exchanges/registration.ts";
-import { renewalOperation } from "@sealpost/protocol/exchanges/renewal.ts";
-
 import { deregistration } from "./deregistration.ts";
-import type { Exchange } from "./exchange.ts";
+import type { ServedExchanges } from "./exchange.ts";
 import { firmwareCheck } from "./firmware-check.ts";
 import { firmwareReport } from "./firmware-report.ts";
 import { registration } from "./registration.ts";
 import { renewal } from "./renewal.ts";
 
-/** Every operation that a sealed request may name. */
-export const exchanges: ReadonlyMap<string, Exchange> = new Map([
-  [registrationOperation, registration],
-  [firmwareCheckOperation, firmwareCheck],
-  [firmwareReportOperation, firmwareReport],
-  [renewalOperation, renewal],
-  [deregistrationOperation, deregistration],
-]);
+type Ports = Parameters<typeof firmwareCheck>[0] &
+  Parameters<typeof firmwareReport>[0] &
+  Parameters<typeof renewal>[0] &
+  Parameters<typeof deregistration>[0];
+
+/** Composes the exchanges; each sees its own ports alone. */
+export function serveExchanges(ports: Ports): ServedExchanges {
+  return {
+    register: registration,
+    "firmware.check": firmwareCheck(ports),
+    "firmware.report": firmwareReport(ports),
+    renew: renewal(ports),
+    deregister: deregistration(ports),
+  };
+}

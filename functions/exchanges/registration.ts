@@ -1,15 +1,15 @@
 import { isDeepStrictEqual } from "node:util";
 
-import { type RegistrationReply, registrationBodySchema } from "@sealpost/protocol/exchanges/registration.ts";
+import { registration as exchange } from "@sealpost/protocol/exchanges/registration.ts";
 
-import { exchange } from "./exchange.ts";
+import { serve } from "./exchange.ts";
 
-const configuration: RegistrationReply["configuration"] = { pollSeconds: 3_600 };
+const configuration = { pollSeconds: 3_600 };
 
 /** Figure 5. Registering again replaces what the registry says of the device, if it says anything new. */
-export const registration = exchange({
+export const registration = serve(exchange, {
   statuses: ["provisioned", "registered"],
-  body: registrationBodySchema,
+  result: exchange.reply,
   decide: (said, { device: { identity, status }, now }) => {
     const result = { configuration };
     const registration = { ...said, at: now };
@@ -30,4 +30,5 @@ export const registration = exchange({
       },
     };
   },
+  reply: (result) => result,
 });

@@ -1,4 +1,5 @@
-import { type RenewalReply, renewalBodySchema } from "@sealpost/protocol/exchanges/renewal.ts";
+import { renewal as exchange } from "@sealpost/protocol/exchanges/renewal.ts";
+import type { Signer } from "@sealpost/protocol/token/jws.ts";
 import type { EcPublicJwk } from "@sealpost/protocol/token/keys.ts";
 import type { Refusal } from "@sealpost/protocol/messages/refusals.ts";
 import { isTokenError } from "@sealpost/protocol/token/token-error.ts";
@@ -6,7 +7,7 @@ import * as z from "zod/mini";
 
 import { areSame, thumbprintsOf } from "../registry/device-keys.ts";
 import type { DeviceKeys, IdentityRecord } from "../store/records.ts";
-import { exchange } from "./exchange.ts";
+import { serve } from "./exchange.ts";
 
 /**
  * Which renewal made the keys that the message asked for; 0: the keys of the bootstrap. Their certificate is in the identity as long as they are
@@ -14,48 +15,52 @@ import { exchange } from "./exchange.ts";
  */
 const resultSchema = z.object({ renewalSeq: z.int() });
 
+/** `ca`: the issuing CA's key. */
+type Ports = { readonly serviceId: string; readonly ca: { readonly signer: Signer; readonly key: EcPublicJwk } };
+
 type Proven = { readonly refusal: Refusal } | { readonly keys: DeviceKeys };
 
 /**
  * The device's two keys are replaced. The keys that signed the request stay valid until a message arrives under the new ones, since the device
  * may never see the reply (delivery rules 10 and 11).
  */
-export const renewal = exchange({
-  statuses: ["provisioned", "registered"],
-  body: renewalBodySchema,
-  gather: async ({ csr, encryptionKey }, { device, seq, now }, { serviceId, ca }) => {
-    const { deviceId, renewalSeq } = device.identity;
-    const proven = await proveKeys(csr, encryptionKey, deviceId);
-    if ("refusal" in proven) return proven;
-    const novelty = await noveltyOf(proven.keys, device.identity);
-    if (novelty === "present") return { facts: undefined };
-    if (novelty === "reused") return { refusal: { code: "invalid-proof", field: "body" } };
-    if (seq <= renewalSeq) return { refusal: { code: "superseded" } };
-    const { issueDeviceCertificate } = await certificates();
-    const certificate = await issueDeviceCertificate({
-      serviceId,
-      deviceId,
-      ...proven.keys,
-      ca: ca.signer,
-      caKey: ca.key,
-      now: new Date(now * 1000),
-    });
-    return { facts: { ...proven, certificate } };
-  },
-  decide: (_, { device: { identity }, keys: signedBy, seq }, issued) => {
-    if (!issued) return { effect: { result: { renewalSeq: identity.renewalSeq } } };
-    const { keys, certificate } = issued;
-    return {
-      effect: {
-        result: { renewalSeq: seq },
-        device: { identity: { ...identity, keys, certificate, previousKeys: signedBy, renewalSeq: seq } },
-        journal: { action: "device.renewed", detail: { keys, previousKeys: signedBy, certificate, seq } },
-      },
-    };
-  },
-  reply: async (result, { identity: { renewalSeq, certificate } }) =>
-    resultSchema.parse(result).renewalSeq === renewalSeq ? ({ certificate } satisfies RenewalReply) : {},
-});
+export const renewal = ({ serviceId, ca }: Ports) =>
+  serve(exchange, {
+    statuses: ["provisioned", "registered"],
+    result: resultSchema,
+    gather: async ({ csr, encryptionKey }, { device, seq, now }) => {
+      const { deviceId, renewalSeq } = device.identity;
+      const proven = await proveKeys(csr, encryptionKey, deviceId);
+      if ("refusal" in proven) return proven;
+      const novelty = await noveltyOf(proven.keys, device.identity);
+      if (novelty === "present") return { facts: undefined };
+      if (novelty === "reused") return { refusal: { code: "invalid-proof", field: "body" } };
+      if (seq <= renewalSeq) return { refusal: { code: "superseded" } };
+      const { issueDeviceCertificate } = await certificates();
+      const certificate = await issueDeviceCertificate({
+        serviceId,
+        deviceId,
+        ...proven.keys,
+        ca: ca.signer,
+        caKey: ca.key,
+        now: new Date(now * 1000),
+      });
+      return { facts: { ...proven, certificate } };
+    },
+    decide: (_, { device: { identity }, keys: signedBy, seq }, issued) => {
+      if (!issued) return { effect: { result: { renewalSeq: identity.renewalSeq } } };
+      const { keys, certificate } = issued;
+      return {
+        effect: {
+          result: { renewalSeq: seq },
+          device: { identity: { ...identity, keys, certificate, previousKeys: signedBy, renewalSeq: seq } },
+          journal: { action: "device.renewed", detail: { keys, previousKeys: signedBy, certificate, seq } },
+        },
+      };
+    },
+    reply: (result, { identity: { renewalSeq, certificate } }) =>
+      result.renewalSeq === renewalSeq ? { certificate } : undefined,
+  });
 
 /** X.509 is a fifth of the function and a renewal is rare: no other message waits for it at a cold start. */
 const certificates = () => import("@sealpost/protocol/documents/certificate.ts");

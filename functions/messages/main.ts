@@ -2,6 +2,7 @@ import { dynamodbClient, kmsClient } from "../lambda/clients.ts";
 import { kmsContentKeyOpener, kmsSigner, kmsUnwrap } from "../custody/kms.ts";
 import { readCatchUp } from "../store/catch-up.ts";
 import { dynamodbStore } from "../store/dynamodb-store.ts";
+import { serveExchanges } from "../exchanges/exchanges.ts";
 import { releases } from "../releases/releases.ts";
 import { readMessagesEnvironment } from "./environment.ts";
 import { makeHandler } from "../carriers/http.ts";
@@ -29,10 +30,10 @@ export const handler = makeHandler({
   openers: [opener],
   replySigner,
   readCatchUp: () => readCatchUp(store),
-  exchanges: {
+  exchanges: serveExchanges({
     serviceId,
     releases: releases(store, (wrapped, context) => kmsUnwrap(kms, environment.SECRETS_KEY, wrapped, context)),
     receiptSigner,
     ca: { signer: ca, key: ca.jwk },
-  },
+  }),
 });

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
+import { isOperation } from "@sealpost/protocol/exchanges/exchanges.ts";
 import { type Refusal, refusalBody } from "@sealpost/protocol/messages/refusals.ts";
 import type { ReplyClaims } from "@sealpost/protocol/messages/reply.ts";
 
-import { exchanges } from "../exchanges/exchanges.ts";
 import type { Decision } from "../exchanges/exchange.ts";
 import { type Device, devicePuts, readDevice, settleKeys } from "../registry/device.ts";
 import { type Outcome, accept } from "../registry/window.ts";
@@ -30,7 +30,7 @@ export async function execute(ports: MessagePorts, opened: VerifiedRequest, now:
   let request = opened;
   for (let attempt = 0; attempt < tries; attempt += 1) {
     const { device } = request;
-    const verdict = check(request, device, now);
+    const verdict = check(ports.exchanges, request, device, now);
     const step = await decide(ports, request, device, verdict, now);
     if (step.puts.length === 0 || (await ports.store.write(step.puts))) return render(ports, request, step);
     await sleep(Math.random() * 10 * 2 ** attempt);
@@ -69,7 +69,7 @@ async function decide(
   const decision: Decision =
     verdict.kind === "settle"
       ? verdict
-      : await verdict.exchange.decide(verdict.claims.body, { device, keys: request.keys, seq, now }, ports.exchanges);
+      : await verdict.exchange.decide(verdict.claims.body, { device, keys: request.keys, seq, now });
   return commit(ports, before, device, request, verdict.at, decision, now);
 }
 
@@ -128,8 +128,8 @@ async function render(
     return refuse({ code: status, ...(typeof field === "string" ? { field } : {}) });
   }
   // Freed once the device acknowledged it: a repeat that the relay kept back gets the status and no content.
-  const exchange = message.kind === "claims" ? exchanges.get(message.claims.operation) : undefined;
-  const body = result && exchange ? await exchange.reply(result, device, ports.exchanges) : {};
+  const operation = message.kind === "claims" ? message.claims.operation : "";
+  const body = result && isOperation(operation) ? await ports.exchanges[operation].reply(result, device) : {};
   return { status: "ok", body: { ...body } };
 }
 

@@ -1,10 +1,10 @@
 import { limits } from "@sealpost/protocol/limits.ts";
 import type { Refusal, RefusalCode } from "@sealpost/protocol/messages/refusals.ts";
 import type { RequestClaims } from "@sealpost/protocol/messages/request.ts";
-import { deregistrationOperation } from "@sealpost/protocol/exchanges/deregistration.ts";
+import { deregistration } from "@sealpost/protocol/exchanges/deregistration.ts";
+import { isOperation } from "@sealpost/protocol/exchanges/exchanges.ts";
 
-import { exchanges } from "../exchanges/exchanges.ts";
-import type { Exchange } from "../exchanges/exchange.ts";
+import type { ServedExchange, ServedExchanges } from "../exchanges/exchange.ts";
 import type { Device } from "../registry/device.ts";
 import { type Outcome, isTooFarAhead, place } from "../registry/window.ts";
 import type { DeviceStatus } from "../store/records.ts";
@@ -18,7 +18,7 @@ export type Verdict =
   | { readonly kind: "refuse"; readonly refusal: Refusal }
   /** Refuse for good: the seq is used up. */
   | { readonly kind: "settle"; readonly refusal: Refusal; readonly at: Place }
-  | { readonly kind: "execute"; readonly exchange: Exchange; readonly claims: RequestClaims; readonly at: Place };
+  | { readonly kind: "execute"; readonly exchange: ServedExchange; readonly claims: RequestClaims; readonly at: Place };
 
 export type Place = { readonly seq: number; readonly ack: number; readonly digest: string };
 
@@ -27,9 +27,9 @@ export type Place = { readonly seq: number; readonly ack: number; readonly diges
  * them (rule 13).
  * @param now Unix seconds
  */
-export function check({ message }: VerifiedRequest, device: Device, now: number): Verdict {
+export function check(exchanges: ServedExchanges, { message }: VerifiedRequest, device: Device, now: number): Verdict {
   const { status, window } = device;
-  if (message.kind === "claims" && status === "deregistered" && message.claims.operation === deregistrationOperation) {
+  if (message.kind === "claims" && status === "deregistered" && message.claims.operation === deregistration.operation) {
     return { kind: "stored", outcome: { status: "ok", result: {} } };
   }
   const at: Place | undefined =
@@ -49,8 +49,10 @@ export function check({ message }: VerifiedRequest, device: Device, now: number)
 
   const { claims } = message;
   if (!isTimely(claims, now)) return { kind: "refuse", refusal: { code: "clock", time: now } };
-  const exchange = exchanges.get(claims.operation);
-  if (!exchange) return { kind: "settle", refusal: { code: "unsupported-operation", field: "operation" }, at };
+  const { operation } = claims;
+  if (!isOperation(operation))
+    return { kind: "settle", refusal: { code: "unsupported-operation", field: "operation" }, at };
+  const exchange = exchanges[operation];
   if (!exchange.statuses.includes(status)) return { kind: "settle", refusal: { code: "not-registered" }, at };
   return { kind: "execute", exchange, claims, at };
 }

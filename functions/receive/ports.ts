@@ -3,7 +3,7 @@ import type { EcPublicJwk } from "@sealpost/protocol/token/keys.ts";
 import type { RequestAlgorithm } from "@sealpost/protocol/suites/suites.ts";
 import type { CatchUp } from "@sealpost/protocol/documents/trust.ts";
 
-import type { ExchangePorts } from "../exchanges/exchange.ts";
+import type { ServedExchanges } from "../exchanges/exchange.ts";
 import type { Store } from "../store/port.ts";
 
 /** Recovers content keys with one of the server's private keys, wherever that lives. */
@@ -30,5 +30,5 @@ export type MessagePorts = {
   readonly openers: readonly ContentKeyOpener[];
   readonly replySigner: Signer;
   readonly readCatchUp: ReadCatchUp;
-  readonly exchanges: ExchangePorts;
+  readonly exchanges: ServedExchanges;
 };

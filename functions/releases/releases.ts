@@ -1,6 +1,19 @@
-import type { Releases } from "../exchanges/exchange.ts";
 import type { Store } from "../store/port.ts";
-import { type ReleaseRecord, offersRecordSchema, parseRecord, releaseRecordSchema } from "../store/records.ts";
+import {
+  type OffersRecord,
+  type ReleaseRecord,
+  offersRecordSchema,
+  parseRecord,
+  releaseRecordSchema,
+} from "../store/records.ts";
+
+/** Reads of releases; a release never changes, so what was read once is remembered. */
+export type Releases = {
+  offers(target: string): Promise<OffersRecord | undefined>;
+  get(target: string, counter: number): Promise<ReleaseRecord | undefined>;
+  /** Decrypts a release's content key, once for each release and warm function. */
+  contentKey(release: ReleaseRecord): Promise<Uint8Array>;
+};
 
 /** Releases and content keys that a warm function remembers; both are small, and a stack has few. */
 const remembered = 64;

@@ -6,7 +6,7 @@ import { styleText } from "node:util";
 import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { z } from "zod/mini";
 
-import { exchanges } from "../../functions/exchanges/exchanges.ts";
+import { exchanges } from "@sealpost/protocol/exchanges/exchanges.ts";
 import { dynamodbStore } from "../../functions/store/dynamodb-store.ts";
 import type { Item } from "../../functions/store/port.ts";
 import { emulatorClient } from "../emulator/aws-environment.ts";
@@ -239,7 +239,7 @@ async function readSecrets(packageFile: string, home: string, tokenAnswer: Buffe
 
 /** Of claims and bodies; shorter names turn up by chance. */
 const claimNames = ["serverKey", "operation", "capabilities", "encryptionKey", "configuration", "contentKey"];
-const operations = [...exchanges.keys()];
+const operations = exchanges.map(({ operation }) => operation);
 
 /** The `jti` of each message that changed the device's life, which its journal entry is named by. */
 function messageIds(journal: readonly Item[]): [string, Uint8Array][] {

@@ -3,8 +3,8 @@ import type * as z from "zod/mini";
 /** One exchange of sealed messages: its name on the wire and the shapes of both bodies. */
 export type Exchange = {
   readonly operation: string;
-  readonly request: z.ZodMiniType;
-  readonly reply: z.ZodMiniType;
+  readonly request: z.ZodMiniType<object>;
+  readonly reply: z.ZodMiniType<object>;
 };
 
 /** What the device sends, parsed. */

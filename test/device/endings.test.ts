@@ -115,7 +115,10 @@ describe("renewal", () => {
     const { presentOpener } = await import("./support/rotate.ts");
     await rotate(bench, { issuingCa }, { opener: presentOpener(bench), replyKey: bench.service.replyKey });
     // The message keys stay, so nothing before the certificate prompts the fetch.
-    Object.assign(bench.service.messages.exchanges, { ca: { signer: ca, key: ca.jwk } });
+    const { renewal } = await import("../../functions/exchanges/renewal.ts");
+    Object.assign(bench.service.messages.exchanges, {
+      renew: renewal({ serviceId, ca: { signer: ca, key: ca.jwk } }),
+    });
     await device.renewKeys();
     expect(device.status()).toMatchObject({ trustVersion: 2, signingKey: await signingKeyOf(home) });
   });
@@ -218,15 +221,10 @@ describe("de-registration", () => {
     } as const;
     const forged = [
       await signReceipt(claims, forger),
-      await signReceipt({ ...claims, signingKey: forger.kid }, bench.service.messages.exchanges.receiptSigner),
-      await signReceipt(
-        { ...claims, sub: "00000000-0000-4000-8000-000000000000" },
-        bench.service.messages.exchanges.receiptSigner,
-      ),
+      await signReceipt({ ...claims, signingKey: forger.kid }, bench.service.receiptKey),
+      await signReceipt({ ...claims, sub: "00000000-0000-4000-8000-000000000000" }, bench.service.receiptKey),
     ];
-    const { exchanges } = await import("../../functions/exchanges/exchanges.ts");
-    const row = exchanges.get("deregister");
-    if (!row) throw new Error("no row");
+    const row = bench.service.messages.exchanges.deregister;
     for (const receipt of forged) {
       const spy = vi.spyOn(row, "reply").mockResolvedValueOnce({ receipt });
       await expect(device.deregister()).rejects.toMatchObject({ code: "reply-invalid" });

@@ -3,6 +3,7 @@ import { type ServerKey, openKeySet } from "@sealpost/protocol/documents/key-set
 import { type TrustClaims, readTrust, signTrust } from "@sealpost/protocol/documents/trust.ts";
 
 import type { BootstrapPorts } from "../../functions/bootstrap/ports.ts";
+import { serveExchanges } from "../../functions/exchanges/exchanges.ts";
 import { publishKeySet } from "../../functions/key-set/sign.ts";
 import type { MessagePorts } from "../../functions/receive/ports.ts";
 import { readCatchUp } from "../../functions/store/catch-up.ts";
@@ -68,12 +69,12 @@ export async function startService(store: Store = memoryStore()) {
     openers: [rsa, agreement],
     replySigner: replyKey,
     readCatchUp: catchUp,
-    exchanges: {
+    exchanges: serveExchanges({
       serviceId,
       releases: releases(store, async (wrapped) => Buffer.from(wrapped, "base64")),
       receiptSigner: receiptKey,
       ca: { signer: ca, key: ca.jwk },
-    },
+    }),
   };
   const published = await catchUp();
   if (!published) throw new Error("nothing published");
@@ -82,7 +83,20 @@ export async function startService(store: Store = memoryStore()) {
     rsa: { kid: rsa.kid, alg: "RSA-OAEP-256", jwk: { kty, n, e } },
     agreement: { kid: agreement.kid, alg: "ECDH-ES+A256KW", jwk: agreement.jwk as ServerKey["jwk"] },
   };
-  return { store, bootstrap, messages, keySet, trust, chain, serverKeys, root, releaseKey, replyKey, firstTokenKey };
+  return {
+    store,
+    bootstrap,
+    messages,
+    keySet,
+    trust,
+    chain,
+    serverKeys,
+    root,
+    receiptKey,
+    releaseKey,
+    replyKey,
+    firstTokenKey,
+  };
 }
 
 /** Stores an issued credential, as the operator API does. */

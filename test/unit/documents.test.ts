@@ -9,7 +9,7 @@ import { limits } from "@sealpost/protocol/limits.ts";
 import { problems } from "@sealpost/protocol/messages/problems.ts";
 import { refusalCodes, refusals } from "@sealpost/protocol/messages/refusals.ts";
 
-import { exchanges } from "../../functions/exchanges/exchanges.ts";
+import { exchanges } from "@sealpost/protocol/exchanges/exchanges.ts";
 import { journalRecordSchema } from "../../functions/store/records.ts";
 
 /** A stranger has the documents alone, so what they say of the tables in the code is held to the code. */
@@ -42,9 +42,12 @@ describe("docs/protocol.md", () => {
     expect(rows.join("\n")).toContain(String(status));
   });
 
-  test.each([...Object.values(tokenTypes), ...exchanges.keys(), ...firmwareStates])("names %s", (name) => {
-    expect(protocol).toContain(`\`${name}\``);
-  });
+  test.each([...Object.values(tokenTypes), ...exchanges.map(({ operation }) => operation), ...firmwareStates])(
+    "names %s",
+    (name) => {
+      expect(protocol).toContain(`\`${name}\``);
+    },
+  );
 });
 
 test.each(journalRecordSchema.shape.action.options)("docs/storage.md says what the journal holds of %s", (action) => {
