@@ -1,8 +1,4 @@
-import {
-  deregistrationBodySchema,
-  deregistrationOperation,
-  deregistrationReplySchema,
-} from "@sealpost/protocol/exchanges/deregistration.ts";
+import { deregistration } from "@sealpost/protocol/exchanges/deregistration.ts";
 import { openReceipt } from "@sealpost/protocol/documents/receipt.ts";
 import { isTokenError } from "@sealpost/protocol/token/token-error.ts";
 
@@ -10,12 +6,6 @@ import { settleRow } from "./delivery/settle-row.ts";
 import { type Thumbprints, thumbprints } from "./keys/device-keys.ts";
 import type { KeyStore } from "./ports.ts";
 import type { Enrolled } from "./state/state.ts";
-
-export const deregistration = {
-  operation: deregistrationOperation,
-  request: deregistrationBodySchema,
-  reply: deregistrationReplySchema,
-} as const;
 
 /** A verified receipt ends the device: nothing of it stays but the receipt. */
 export const settleDeregistration = settleRow(deregistration, async ({ receipt }, _request, { state, keys }) => {

@@ -1,14 +1,19 @@
 import { type CredentialPackage, credentialPackageSchema } from "@sealpost/protocol/bootstrap.ts";
+import type { RequestOf } from "@sealpost/protocol/exchanges/define-exchange.ts";
+import { deregistration } from "@sealpost/protocol/exchanges/deregistration.ts";
+import { firmwareCheck, firmwareReport } from "@sealpost/protocol/exchanges/firmware.ts";
+import { registration } from "@sealpost/protocol/exchanges/registration.ts";
+import { renewal } from "@sealpost/protocol/exchanges/renewal.ts";
 import { memberOf } from "@sealpost/protocol/token/jws.ts";
 import type * as z from "zod/mini";
 
 import { alignKeys } from "./keys/align-keys.ts";
 import { Patience } from "./delivery/patience.ts";
 import type { SettleRows } from "./delivery/settle-row.ts";
-import { deregistration, settleDeregistration } from "./deregistration.ts";
-import { firmwareCheck, firmwareReport, settleFirmwareCheck, settleFirmwareReport } from "./firmware/settle.ts";
-import { renewal, settleRenewal } from "./identity/renewal.ts";
-import { registration, settleRegistration } from "./registration.ts";
+import { settleDeregistration } from "./deregistration.ts";
+import { settleFirmwareCheck, settleFirmwareReport } from "./firmware/settle.ts";
+import { settleRenewal } from "./identity/renewal.ts";
+import { settleRegistration } from "./registration.ts";
 import { exchangeCertificates } from "./identity/bootstrap.ts";
 import { certificateRequest } from "./identity/certificate-request.ts";
 import { DeviceError, type DeviceErrorCode, isDeviceError } from "./device-error.ts";
@@ -17,7 +22,7 @@ import { FirmwareUpdate } from "./firmware/update.ts";
 import type { FirmwareOffer, UpdateProgress } from "./firmware/firmware-offer.ts";
 import { type DeviceOptions, type Settings, type VerbOptions, toSettings } from "./options.ts";
 import { requireDone } from "./delivery/outcome.ts";
-import { Outbox } from "./delivery/outbox.ts";
+import { Outbox, checkBody } from "./delivery/outbox.ts";
 import type { BootstrapTransport, DeviceKeys, DevicePorts, FirmwareVersion, KeyStore } from "./ports.ts";
 import { ServiceKeys } from "./trust/service-keys.ts";
 import type { DeviceState } from "./state/state.ts";
@@ -120,8 +125,8 @@ export class Device {
   async register(profile: DeviceProfile, options?: VerbOptions): Promise<{ readonly pollSeconds: number }> {
     const { outbox } = this.#requireLine();
     const { model, hardware, firmware, capabilities = [] } = profile;
-    const body = parse(registration.request, { model, hardware, firmware, capabilities }, "argument-invalid");
-    await this.#deliver(await outbox.enqueue(registration.operation, body), this.#patience(options));
+    const body = { model, hardware, firmware, capabilities: [...capabilities] };
+    await this.#deliver(await outbox.enqueue(registration, body), this.#patience(options));
     return { pollSeconds: this.#cell.enrolled.pollSeconds ?? 0 };
   }
 
@@ -158,7 +163,6 @@ export class Device {
   async reportFirmware(report: FirmwareReport, options?: VerbOptions): Promise<void> {
     const { counter, state, reason } = report;
     const sent = { counter, state, ...(reason === undefined ? {} : { reason }) };
-    parse(firmwareReport.request, sent, "argument-invalid");
     await this.#requireLine().firmware.report(sent, this.#patience(options));
   }
 
@@ -193,28 +197,23 @@ export class Device {
     const underWay = queue.pending.find(({ operation }) => operation === renewal.operation);
     if (underWay) return underWay.seq;
     const candidate = await this.#ports.keys.create("next");
-    return outbox.enqueue(renewal.operation, await certificateRequest(candidate, deviceId));
+    return outbox.enqueue(renewal, await certificateRequest(candidate, deviceId));
   }
 
   async #leave(outbox: Outbox, reason: string | undefined, patience: Patience): Promise<void> {
     if (this.#cell.state?.phase === "deregistered") return;
-    const body = parse(deregistration.request, reason === undefined ? {} : { reason }, "argument-invalid");
+    const body = checkBody(deregistration, reason === undefined ? {} : { reason });
     const underWay = this.#cell.enrolled.queue.pending.find(({ operation }) => operation === deregistration.operation);
     if (underWay) return this.#deliver(underWay.seq, patience);
-    await this.#deliver(await this.#enqueueAlone(outbox, deregistration.operation, { ...body }, patience), patience);
+    await this.#deliver(await this.#enqueueLast(outbox, body, patience), patience);
   }
 
   /** Everything else first, also what another caller queues meanwhile. */
-  async #enqueueAlone(
-    outbox: Outbox,
-    operation: string,
-    body: Record<string, unknown>,
-    patience: Patience,
-  ): Promise<number> {
+  async #enqueueLast(outbox: Outbox, body: RequestOf<typeof deregistration>, patience: Patience): Promise<number> {
     for (;;) {
       await outbox.flush(patience);
       try {
-        return await outbox.enqueue(operation, body);
+        return await outbox.enqueue(deregistration, body);
       } catch (error) {
         if (!isDeviceError(error) || error.code !== "queue-full") throw error;
       }

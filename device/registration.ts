@@ -1,17 +1,7 @@
-import {
-  registrationBodySchema,
-  registrationOperation,
-  registrationReplySchema,
-} from "@sealpost/protocol/exchanges/registration.ts";
+import { registration } from "@sealpost/protocol/exchanges/registration.ts";
 import { limits } from "@sealpost/protocol/limits.ts";
 
 import { settleRow } from "./delivery/settle-row.ts";
-
-export const registration = {
-  operation: registrationOperation,
-  request: registrationBodySchema,
-  reply: registrationReplySchema,
-} as const;
 
 /** The service knows now what this device is, and how often it may ask. */
 export const settleRegistration = settleRow(registration, async ({ configuration }, profile) => {

@@ -1,6 +1,9 @@
-import { deregistrationOperation } from "@sealpost/protocol/exchanges/deregistration.ts";
+import type { Exchange } from "@sealpost/protocol/exchanges/define-exchange.ts";
+import { deregistration } from "@sealpost/protocol/exchanges/deregistration.ts";
 import { limits } from "@sealpost/protocol/limits.ts";
+import { memberOf } from "@sealpost/protocol/token/jws.ts";
 import { encodeBase64url } from "@sealpost/protocol/token/strict.ts";
+import type * as z from "zod/mini";
 
 import type { Patience } from "./patience.ts";
 import { DeviceError } from "../device-error.ts";
@@ -9,6 +12,9 @@ import type { Outcome } from "./outcome.ts";
 import { allocate } from "./queue.ts";
 import { Sending } from "./sending.ts";
 import type { Enrolled, Pending } from "../state/state.ts";
+
+/** An exchange by what is sent. */
+type Sendable<Body> = Pick<Exchange, "operation"> & { readonly request: z.ZodMiniType<Body> };
 
 /**
  * Delivers messages exactly once, in order, through crashes: each is durable before it is first sent and stays so until an authentic, final
@@ -26,21 +32,26 @@ export class Outbox {
   }
 
   /**
-   * Queues a message, durably.
+   * Queues a message, durably. What the service would not parse is never given a seq: it would be refused for ever.
    * @param also a further change of the state in the same write
    * @returns its seq
-   * @throws DeviceError `queue-full` · `leaving` · `revoked` · `gone`
+   * @throws DeviceError `argument-invalid` · `queue-full` · `leaving` · `revoked` · `gone`
    */
-  async enqueue(
-    operation: string,
-    body: Pending["body"],
+  async enqueue<Body extends Pending["body"]>(
+    exchange: Sendable<Body>,
+    body: Body,
     also: (state: Enrolled) => Enrolled = (state) => state,
   ): Promise<number> {
-    const jti = encodeBase64url(crypto.getRandomValues(new Uint8Array(16)));
+    const { operation } = exchange;
+    const message = {
+      jti: encodeBase64url(crypto.getRandomValues(new Uint8Array(16))),
+      operation,
+      body: { ...checkBody(exchange, body) },
+    };
     let taken = 0;
     await this.#ports.cell.change((state) => {
       checkOpen(state, operation);
-      const allocation = allocate(state.queue, { jti, operation, body });
+      const allocation = allocate(state.queue, message);
       if (!allocation) throw new DeviceError("queue-full", `${state.queue.pending.length} are waiting`);
       taken = allocation.seq;
       return { ...also(state), queue: allocation.queue };
@@ -119,14 +130,21 @@ export class Outbox {
   }
 }
 
+/** @throws DeviceError `argument-invalid` */
+export function checkBody<Body>({ request }: Sendable<Body>, body: Body): Body {
+  const parsed = request.safeParse(body);
+  if (parsed.success) return parsed.data;
+  throw new DeviceError("argument-invalid", `${memberOf(parsed.error)} is missing or not allowed`);
+}
+
 /** Nothing follows a de-registration (rule 13), and an ended device says nothing but that. */
 function checkOpen({ ended, queue }: Enrolled, operation: string): void {
-  if (queue.pending.some((message) => message.operation === deregistrationOperation)) {
+  if (queue.pending.some((message) => message.operation === deregistration.operation)) {
     throw new DeviceError("leaving", "");
   }
-  if (operation === deregistrationOperation && queue.pending.length > 0) {
+  if (operation === deregistration.operation && queue.pending.length > 0) {
     throw new DeviceError("queue-full", "de-registration goes last and alone");
   }
   if (ended === "revoked") throw new DeviceError("revoked", "");
-  if (ended === "gone" && operation !== deregistrationOperation) throw new DeviceError("gone", "");
+  if (ended === "gone" && operation !== deregistration.operation) throw new DeviceError("gone", "");
 }

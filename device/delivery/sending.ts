@@ -1,5 +1,6 @@
+import { isOperation } from "@sealpost/protocol/exchanges/exchanges.ts";
 import type { Reply } from "@sealpost/protocol/messages/reply.ts";
-import { TokenError, isTokenError } from "@sealpost/protocol/token/token-error.ts";
+import { isTokenError } from "@sealpost/protocol/token/token-error.ts";
 
 import { alignKeys } from "../keys/align-keys.ts";
 import { type BoundedTransport, boundedTransport, toSetback } from "./bounded-transport.ts";
@@ -131,9 +132,11 @@ export class Sending {
   async #settle({ body }: OkReply): Promise<Effect | DeviceError> {
     const { cell, keys, serviceKeys, settleRows } = this.#ports;
     try {
-      const row = settleRows[this.#message.operation];
-      if (!row) throw new TokenError("claims", "operation");
-      return await row(body, this.#message, { state: cell.enrolled, keys, now: serviceKeys.clock.now() });
+      const { operation, body: request } = this.#message;
+      // Queued by a later version of this software, which went back to this one: it is delivered, and its reply means nothing here.
+      if (!isOperation(operation)) return (state) => state;
+      const context = { state: cell.enrolled, keys, now: serviceKeys.clock.now() };
+      return await settleRows[operation].settle(body, request, context);
     } catch (error) {
       if (isDeviceError(error)) return error;
       if (!isTokenError(error)) throw error;

@@ -1,9 +1,11 @@
+import type { Exchange } from "@sealpost/protocol/exchanges/define-exchange.ts";
+import type { ExchangeOf, Operation } from "@sealpost/protocol/exchanges/exchanges.ts";
 import { memberOf } from "@sealpost/protocol/token/jws.ts";
 import { TokenError } from "@sealpost/protocol/token/token-error.ts";
 import type * as z from "zod/mini";
 
 import type { KeyStore } from "../ports.ts";
-import type { DeviceState, Enrolled, Pending } from "../state/state.ts";
+import type { DeviceState, Enrolled } from "../state/state.ts";
 
 /** What a reply is judged by. */
 export type SettleContext = {
@@ -16,21 +18,30 @@ export type SettleContext = {
 /** What a reply means for the state; applied in the same write that resolves the message, so both happen or neither. */
 export type Effect = (state: Enrolled) => DeviceState;
 
-/**
- * What the successful reply of one exchange changes here.
- * @throws TokenError when an authentic reply does not verify or parse here; DeviceError with what it is then called
- */
-export type SettleRow = (body: unknown, message: Pending, context: SettleContext) => Promise<Effect>;
+/** What the successful reply of one exchange changes here. */
+export type SettleRow<E extends Exchange> = {
+  readonly exchange: E;
+  /**
+   * @param reply the body of the reply, as it came
+   * @param request the body of the message that it answers, as it was queued
+   * @throws TokenError when an authentic reply does not verify or parse here; DeviceError with what it is then called
+   */
+  settle(reply: unknown, request: unknown, context: SettleContext): Promise<Effect>;
+};
 
-export type SettleRows = { readonly [operation: string]: SettleRow };
+/** A row for each exchange of the protocol: one that is missing, or stands under another's name, does not compile. */
+export type SettleRows = { readonly [O in Operation]: SettleRow<ExchangeOf<O>> };
 
-/** Ties a row to its exchange: the row sees the parsed reply, and the request as it was sent. */
-export function settleRow<Request, Answer>(
-  exchange: { readonly request: z.ZodMiniType<Request>; readonly reply: z.ZodMiniType<Answer> },
-  settle: (reply: Answer, request: Request, context: SettleContext) => Promise<Effect>,
-): SettleRow {
-  return async (body, message, context) =>
-    settle(read(exchange.reply, body), read(exchange.request, message.body), context);
+/** Ties a row to its exchange, so that it works on parsed bodies of the right shape. */
+export function settleRow<E extends Exchange, Request, Reply>(
+  exchange: E & { readonly request: z.ZodMiniType<Request>; readonly reply: z.ZodMiniType<Reply> },
+  settle: (reply: Reply, request: Request, context: SettleContext) => Promise<Effect>,
+): SettleRow<E> {
+  return {
+    exchange,
+    settle: async (reply, request, context) =>
+      settle(read(exchange.reply, reply), read(exchange.request, request), context),
+  };
 }
 
 function read<T>(schema: z.ZodMiniType<T>, body: unknown): T {

@@ -1,29 +1,9 @@
 import { openManifest } from "@sealpost/protocol/documents/manifest.ts";
-import {
-  firmwareCheckBodySchema,
-  firmwareCheckOperation,
-  firmwareCheckReplySchema,
-  firmwareReportBodySchema,
-  firmwareReportOperation,
-  firmwareReportReplySchema,
-  type ManifestClaims,
-} from "@sealpost/protocol/exchanges/firmware.ts";
+import { type ManifestClaims, firmwareCheck, firmwareReport } from "@sealpost/protocol/exchanges/firmware.ts";
 
 import { settleRow } from "../delivery/settle-row.ts";
 import type { Enrolled, Update } from "../state/state.ts";
 import { judgeManifest } from "./offer.ts";
-
-export const firmwareCheck = {
-  operation: firmwareCheckOperation,
-  request: firmwareCheckBodySchema,
-  reply: firmwareCheckReplySchema,
-} as const;
-
-export const firmwareReport = {
-  operation: firmwareReportOperation,
-  request: firmwareReportBodySchema,
-  reply: firmwareReportReplySchema,
-} as const;
 
 export const settleFirmwareCheck = settleRow(firmwareCheck, async ({ offer }, { again }, { state, now }) => {
   if (!offer) return withdraw;

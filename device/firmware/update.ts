@@ -1,8 +1,8 @@
 import {
   type FirmwareCheckBody,
   type FirmwareState,
-  firmwareCheckOperation,
-  firmwareReportOperation,
+  firmwareCheck,
+  firmwareReport,
 } from "@sealpost/protocol/exchanges/firmware.ts";
 
 import { boundedTransport } from "../delivery/bounded-transport.ts";
@@ -44,7 +44,7 @@ export class FirmwareUpdate {
       ...(present && isFor(present, profile) ? { held: present.manifest.counter } : {}),
       ...(again ? { again } : {}),
     };
-    const seq = await this.#outbox.enqueue(firmwareCheckOperation, body);
+    const seq = await this.#outbox.enqueue(firmwareCheck, body);
     requireDone(await this.#outbox.deliver(seq, patience));
     const { update } = this.#ports.cell.enrolled;
     return update && offerOf(update);
@@ -77,7 +77,7 @@ export class FirmwareUpdate {
   /** The end of an update that was found before and is still to be delivered. */
   #untold(): "installed" | "rolled-back" | undefined {
     const { update, queue } = this.#ports.cell.enrolled;
-    const last = queue.pending.findLast(({ operation }) => operation === firmwareReportOperation)?.body["state"];
+    const last = queue.pending.findLast(({ operation }) => operation === firmwareReport.operation)?.body["state"];
     return !update && (last === "installed" || last === "rolled-back") ? last : undefined;
   }
 
@@ -107,9 +107,7 @@ export class FirmwareUpdate {
     const isGivenUp = state === "failed" || state === "rolled-back";
     const also = (before: Enrolled) =>
       isGivenUp ? { ...before, givenUp: withCounter(before.givenUp, counter) } : before;
-    requireDone(
-      await this.#outbox.deliver(await this.#outbox.enqueue(firmwareReportOperation, report, also), patience),
-    );
+    requireDone(await this.#outbox.deliver(await this.#outbox.enqueue(firmwareReport, report, also), patience));
   }
 
   async #download(
@@ -153,7 +151,7 @@ export class FirmwareUpdate {
     reason?: string,
   ): Promise<void> {
     const body = { counter, state, ...(reason === undefined ? {} : { reason }) };
-    await this.#outbox.enqueue(firmwareReportOperation, body, also);
+    await this.#outbox.enqueue(firmwareReport, body, also);
   }
 
   #requireSlots(): FirmwareSlots {

@@ -1,11 +1,9 @@
-import { renewalBodySchema, renewalOperation, renewalReplySchema } from "@sealpost/protocol/exchanges/renewal.ts";
+import { renewal } from "@sealpost/protocol/exchanges/renewal.ts";
 import { TokenError } from "@sealpost/protocol/token/token-error.ts";
 
 import { settleRow } from "../delivery/settle-row.ts";
 import { thumbprints } from "../keys/device-keys.ts";
 import { verifyDeviceCertificate } from "./device-certificate.ts";
-
-export const renewal = { operation: renewalOperation, request: renewalBodySchema, reply: renewalReplySchema } as const;
 
 /** The candidate is certified; `alignKeys` promotes it once that is durable. */
 export const settleRenewal = settleRow(renewal, async ({ certificate }, _request, { state, keys }) => {
