@@ -5,31 +5,15 @@ import { Grant } from "aws-cdk-lib/aws-iam";
 import type { IGrantable } from "aws-cdk-lib/aws-iam";
 import { Construct } from "constructs";
 
+import type { Duty } from "@sealpost/protocol/operator/act.ts";
+import { acts, actsOf } from "@sealpost/protocol/operator/acts.ts";
+
 import type { OperatorEnvironment } from "../functions/operator/environment.ts";
 import type { Api } from "./api.ts";
 import { CapabilityFunction } from "./function.ts";
 import type { FunctionSettings } from "./function.ts";
 import type { Registry } from "./registry.ts";
 import type { Trust } from "./trust.ts";
-
-const { GET, POST } = HttpMethod;
-
-/** Every act of an operator. The names are what a policy grants; `list` and `get` read, the rest change. */
-const operatorRoutes = {
-  getTrust: { method: GET, path: "/operator/trust" },
-  replaceTrust: { method: POST, path: "/operator/trust" },
-  listCredentials: { method: GET, path: "/operator/credentials" },
-  issueCredential: { method: POST, path: "/operator/credentials" },
-  revokeCredential: { method: POST, path: "/operator/credentials/{credentialId}/revoke" },
-  listDevices: { method: GET, path: "/operator/devices" },
-  getDevice: { method: GET, path: "/operator/devices/{deviceId}" },
-  revokeDevice: { method: POST, path: "/operator/devices/{deviceId}/revoke" },
-  listReleases: { method: GET, path: "/operator/releases" },
-  publishRelease: { method: POST, path: "/operator/releases" },
-  listAudit: { method: GET, path: "/operator/audit" },
-} as const satisfies Record<string, { readonly method: HttpMethod; readonly path: string }>;
-
-export type OperatorAct = keyof typeof operatorRoutes;
 
 export interface OperatorApiProps {
   readonly serviceId: string;
@@ -68,19 +52,16 @@ export class OperatorApi extends Construct {
     });
     registry.grantOperator(this.function);
     trust.grantReplace(this.function);
-    props.api.addRoutes(this.function.handler, Object.values(operatorRoutes), {
-      authorizer: new HttpIamAuthorizer(),
-    });
+    const routes = Object.values(acts).map(({ method, path }) => ({ method: HttpMethod[method], path }));
+    props.api.addRoutes(this.function.handler, routes, { authorizer: new HttpIamAuthorizer() });
   }
 
-  grantInvoke(grantee: IGrantable, ...acts: readonly OperatorAct[]): void {
+  /** Every act of a duty. */
+  grantDuty(grantee: IGrantable, duty: Duty): void {
     Grant.addToPrincipal({
       grantee,
       actions: ["execute-api:Invoke"],
-      resourceArns: acts.map((act) => {
-        const { method, path } = operatorRoutes[act];
-        return this.#api.routeArn(method, path);
-      }),
+      resourceArns: actsOf(duty).map(({ method, path }) => this.#api.routeArn(HttpMethod[method], path)),
     });
   }
 }

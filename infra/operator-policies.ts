@@ -2,6 +2,8 @@ import { Effect, ManagedPolicy, PolicyStatement } from "aws-cdk-lib/aws-iam";
 import type { Key } from "aws-cdk-lib/aws-kms";
 import { Construct } from "constructs";
 
+import type { Duty } from "@sealpost/protocol/operator/act.ts";
+
 import type { FirmwareStore } from "./firmware-store.ts";
 import type { Keys } from "./keys.ts";
 import type { OperatorApi } from "./operator-api.ts";
@@ -24,53 +26,26 @@ export class OperatorPolicies extends Construct {
     super(scope, id);
     const { operatorApi, keys, firmwareStore } = props;
 
-    this.enrolling = this.#policy("Enrolling", "issues and withdraws credentials of devices");
-    operatorApi.grantInvoke(
-      this.enrolling,
-      "issueCredential",
-      "revokeCredential",
-      "listCredentials",
-      "listDevices",
-      "getDevice",
-    );
+    const policy = (id: string, duty: Duty, does: string) => {
+      const made = new ManagedPolicy(this, id, { description: `Sealpost: ${does}` });
+      operatorApi.grantDuty(made, duty);
+      return made;
+    };
 
-    this.revoking = this.#policy("Revoking", "revokes devices and credentials");
-    operatorApi.grantInvoke(
-      this.revoking,
-      "revokeDevice",
-      "revokeCredential",
-      "listCredentials",
-      "listDevices",
-      "getDevice",
-    );
+    this.enrolling = policy("Enrolling", "enrolling", "issues and withdraws credentials of devices");
+    this.revoking = policy("Revoking", "revoking", "revokes devices and credentials");
+    this.reading = policy("Reading", "reading", "sees everything and changes nothing");
 
-    this.releasing = this.#policy("Releasing", "signs and publishes firmware");
-    operatorApi.grantInvoke(this.releasing, "listReleases", "publishRelease");
+    this.releasing = policy("Releasing", "releasing", "signs and publishes firmware");
     this.#grantSign(this.releasing, keys.release);
     keys.grantWrap(this.releasing);
     firmwareStore.grantPublish(this.releasing);
 
-    this.root = this.#policy("Root", "signs trust documents");
-    operatorApi.grantInvoke(this.root, "getTrust", "replaceTrust");
+    this.root = policy("Root", "root", "signs trust documents");
     this.#grantSign(this.root, keys.root);
     for (const key of [keys.issuingCa, keys.keySet, keys.receipt, keys.release]) {
       key.grant(this.root, "kms:GetPublicKey"); // a trust document names them
     }
-
-    this.reading = this.#policy("Reading", "sees everything and changes nothing");
-    operatorApi.grantInvoke(
-      this.reading,
-      "getTrust",
-      "listCredentials",
-      "listDevices",
-      "getDevice",
-      "listReleases",
-      "listAudit",
-    );
-  }
-
-  #policy(id: string, duty: string): ManagedPolicy {
-    return new ManagedPolicy(this, id, { description: `Sealpost: ${duty}` });
   }
 
   /**

@@ -1,30 +1,31 @@
-import { operatorLimits } from "@sealpost/protocol/operator/api.ts";
+import { pageItems } from "@sealpost/protocol/operator/paging.ts";
 import { type Command, InvalidArgumentError } from "commander";
-
-import type { PageOptions } from "./service.ts";
 
 export type PagingOptions = { readonly all?: boolean; readonly limit: number; readonly cursor?: string };
 
 /** The options of every list. */
 export function addPaging(command: Command): Command {
   return command
-    .option("--limit <n>", "how many to show", parseLimit, operatorLimits.pageItems.usual)
+    .option("--limit <n>", "how many to show", parseLimit, pageItems.usual)
     .option("--cursor <cursor>", "go on where an earlier list ended")
     .option("--all", "show everything");
 }
+
+/** The query members of one page. */
+export type PageQuery = { readonly limit: string; readonly cursor: string | undefined };
 
 type Page<T> = { readonly items: readonly T[]; readonly cursor?: string | undefined };
 
 /** Asks for pages until there are enough items, or for all of them. A page may be empty and still not be the last. */
 export async function collect<T>(
-  fetchPage: (page: PageOptions) => Promise<Page<T>>,
+  fetchPage: (page: PageQuery) => Promise<Page<T>>,
   { all = false, limit, cursor: start }: PagingOptions,
 ): Promise<Page<T>> {
   const wanted = all ? Infinity : limit;
   const items: T[] = [];
   let cursor = start;
   do {
-    const page = await fetchPage({ limit: Math.min(operatorLimits.pageItems.most, wanted - items.length), cursor });
+    const page = await fetchPage({ limit: String(Math.min(pageItems.most, wanted - items.length)), cursor });
     items.push(...page.items);
     cursor = page.cursor;
   } while (cursor !== undefined && items.length < wanted);

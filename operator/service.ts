@@ -1,20 +1,29 @@
-import * as api from "@sealpost/protocol/operator/api.ts";
 import { problemMediaType } from "@sealpost/protocol/messages/problems.ts";
+import type { Act, Duty } from "@sealpost/protocol/operator/act.ts";
+import {
+  type ActName,
+  type PathOf,
+  type QueryTextOf,
+  type ReplyOf,
+  type RequestOf,
+  acts,
+} from "@sealpost/protocol/operator/acts.ts";
 import * as z from "zod/mini";
 
 import { awsFault, missingPolicy, unreachableFault } from "./aws-access.ts";
 import { OperatorFault, type OperatorFaultCode } from "./fault.ts";
-import { type Response, type SignedRequest, sendSigned } from "./signed-request.ts";
+import { type Response, sendSigned } from "./signed-request.ts";
 import type { PolicyOutput, Stack } from "./stack.ts";
 
-/** A route's request, the shape of its answer, and the policy that allows it. */
-type Exchange<T> = {
-  readonly request: Omit<SignedRequest, "baseUrl" | "body"> & { readonly body?: object };
-  readonly reply: z.ZodMiniType<T>;
-  readonly policy: PolicyOutput;
-};
-
-export type PageOptions = { readonly limit: number; readonly cursor: string | undefined };
+/** What an act is asked with: the parts that its row has. */
+export type Input<Name extends ActName> = Part<"path", PathOf<Name>> &
+  Part<"query", QueryTextOf<Name>> &
+  Part<"request", RequestOf<Name>>;
+type Part<Key extends string, T> = T extends undefined
+  ? unknown
+  : keyof T extends never
+    ? unknown
+    : { readonly [K in Key]: T };
 
 const problemSchema = z.object({
   code: z.string(),
@@ -28,95 +37,69 @@ const problemSchema = z.object({
 /** Connection errors that TLS makes when the CA in the stack file is not the server's. */
 const tlsError = /CERT|SELF_SIGNED|UNABLE_TO|EPROTO|ERR_SSL|ERR_TLS/u;
 
-/** The operator routes as functions. Every one of them throws OperatorFault. */
-export function openService(stack: Stack) {
-  const call = async <T>({ request, reply, policy }: Exchange<T>): Promise<T> => {
-    const { body, ...rest } = request;
-    const signed = { ...rest, baseUrl: stack.operatorUrl, ...(body ? { body: JSON.stringify(body) } : {}) };
-    let response: Response;
-    try {
-      response = await sendSigned(signed, stack.access);
-    } catch (error) {
-      throw connectionFault(error, request, policy, stack);
-    }
-    if (response.status !== 200) throw responseFault(response, request, policy, stack);
-    const parsed = reply.safeParse(jsonOf(response.body));
-    if (parsed.success) return parsed.data;
-    const member = parsed.error.issues[0]?.path.join(".") ?? "";
-    throw new OperatorFault(
-      "fault",
-      `The service's answer to ${request.method} ${request.path} does not fit at ${member || "its root"}.`,
-      "use the CLI of the version that is deployed",
-    );
-  };
-  const get = (path: string, query: { readonly [name: string]: string | undefined } = {}) => ({
-    method: "GET" as const,
-    path,
-    query: Object.fromEntries(
-      Object.entries(query).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])),
-    ),
-  });
-  const post = (path: string, body?: object) => ({ method: "POST" as const, path, ...(body ? { body } : {}) });
-  const pageOf = ({ limit, cursor }: PageOptions) => ({ limit: String(limit), cursor });
+export type Service = {
+  /**
+   * Asks the service for one act.
+   * @throws OperatorFault
+   */
+  ask<Name extends ActName>(name: Name, input: Input<Name>): Promise<ReplyOf<Name>>;
+};
 
+export function openService(stack: Stack): Service {
   return {
-    showTrust: () =>
-      call({ request: get("/operator/trust"), reply: api.showTrustReplySchema, policy: "RootPolicyArn" }),
-    publishTrust: (document: readonly string[]) =>
-      call({ request: post("/operator/trust", { document }), reply: api.trustReplySchema, policy: "RootPolicyArn" }),
-    createCredential: (body: api.CreateCredentialRequest) =>
-      call({
-        request: post("/operator/credentials", body),
-        reply: api.createCredentialReplySchema,
-        policy: "EnrollingPolicyArn",
-      }),
-    listCredentials: (page: PageOptions) =>
-      call({
-        request: get("/operator/credentials", pageOf(page)),
-        reply: api.listCredentialsReplySchema,
-        policy: "ReadingPolicyArn",
-      }),
-    revokeCredential: (credentialId: string) =>
-      call({
-        request: post(`/operator/credentials/${credentialId}/revoke`),
-        reply: api.credentialReplySchema,
-        policy: "RevokingPolicyArn",
-      }),
-    listDevices: (page: PageOptions, status?: string) =>
-      call({
-        request: get("/operator/devices", { ...pageOf(page), status }),
-        reply: api.listDevicesReplySchema,
-        policy: "ReadingPolicyArn",
-      }),
-    showDevice: (deviceId: string) =>
-      call({
-        request: get(`/operator/devices/${deviceId}`),
-        reply: api.deviceDetailReplySchema,
-        policy: "ReadingPolicyArn",
-      }),
-    revokeDevice: (deviceId: string) =>
-      call({
-        request: post(`/operator/devices/${deviceId}/revoke`),
-        reply: api.deviceReplySchema,
-        policy: "RevokingPolicyArn",
-      }),
-    listReleases: (page: PageOptions, of: { readonly model?: string; readonly hardware?: string } = {}) =>
-      call({
-        request: get("/operator/releases", { ...pageOf(page), ...of }),
-        reply: api.listReleasesReplySchema,
-        policy: "ReleasingPolicyArn",
-      }),
-    publishRelease: (body: { readonly manifest: readonly string[]; readonly wrappedKey: string }) =>
-      call({ request: post("/operator/releases", body), reply: api.releaseReplySchema, policy: "ReleasingPolicyArn" }),
-    listAudit: (page: PageOptions, of: { readonly target?: string; readonly day?: string }) =>
-      call({
-        request: get("/operator/audit", { ...pageOf(page), ...of }),
-        reply: api.listAuditReplySchema,
-        policy: "ReadingPolicyArn",
-      }),
+    async ask(name, input) {
+      const act: Act = acts[name];
+      const asked = requestOf(act, input as Sent);
+      let response: Response;
+      try {
+        response = await sendSigned({ ...asked, baseUrl: stack.operatorUrl }, stack.access);
+      } catch (error) {
+        throw connectionFault(error, asked, policyOf(act), stack);
+      }
+      if (response.status !== 200) throw responseFault(response, asked, policyOf(act), stack);
+      return parseReply(name, response, asked);
+    },
   };
 }
-export type Service = ReturnType<typeof openService>;
+
+function requestOf({ method, path }: Act, { path: ids = {}, query = {}, request }: Sent) {
+  return {
+    method,
+    path: path.replaceAll(/\{(\w+)\}/gu, (_, name: string) => encodeURIComponent(ids[name] ?? "")),
+    query: Object.fromEntries(
+      Object.entries(query).flatMap(([member, text]) => (text === undefined ? [] : [[member, text]])),
+    ),
+    ...(request === undefined ? {} : { body: JSON.stringify(request) }),
+  };
+}
+
+type Texts = { readonly [name: string]: string | undefined };
+type Sent = { readonly path?: Texts; readonly query?: Texts; readonly request?: unknown };
+
+function parseReply<Name extends ActName>(name: Name, { body }: Response, { method, path }: Asked): ReplyOf<Name> {
+  const { reply }: Act = acts[name];
+  const parsed = reply.safeParse(jsonOf(body));
+  if (parsed.success) return parsed.data as ReplyOf<Name>;
+  const member = parsed.error.issues[0]?.path.join(".") ?? "";
+  throw new OperatorFault(
+    "fault",
+    `The service's answer to ${method} ${path} does not fit at ${member || "its root"}.`,
+    "use the CLI of the version that is deployed",
+  );
+}
+
+const policies = {
+  enrolling: "EnrollingPolicyArn",
+  revoking: "RevokingPolicyArn",
+  releasing: "ReleasingPolicyArn",
+  root: "RootPolicyArn",
+  reading: "ReadingPolicyArn",
+} as const satisfies Record<Duty, PolicyOutput>;
+
+/** The policy to name to whoever may not. */
+function policyOf({ duties: [duty] }: Act): PolicyOutput {
+  return policies[duty];
+}
 
 type Asked = { readonly method: string; readonly path: string };
 

@@ -1,18 +1,12 @@
-import { memberOf } from "@sealpost/protocol/token/jws.ts";
-import { operatorLimits } from "@sealpost/protocol/operator/api.ts";
 import { type Problem, problem } from "@sealpost/protocol/messages/problems.ts";
+import { type Act, idSchema } from "@sealpost/protocol/operator/act.ts";
+import { type ActName, acts, requestBytes, routeKeyOf } from "@sealpost/protocol/operator/acts.ts";
+import { memberOf } from "@sealpost/protocol/token/jws.ts";
 import { parseJson } from "@sealpost/protocol/token/strict.ts";
 import { isTokenError } from "@sealpost/protocol/token/token-error.ts";
 import * as z from "zod/mini";
 
-/** One request, by whom, as the routes see it. */
-export type Call = {
-  /** IAM ARN. */
-  readonly actor: string;
-  readonly path: { readonly [name: string]: string };
-  readonly query: { readonly [name: string]: string };
-  readonly body: Uint8Array;
-};
+import type { Call, Stamp } from "./act.ts";
 
 export type Parsed<T> = { readonly value: T } | { readonly problem: Problem };
 
@@ -37,23 +31,45 @@ export function parseEvent(event: unknown): OperatorEvent {
   return eventSchema.parse(event);
 }
 
-export function toCall(event: OperatorEvent): Parsed<Call> {
-  const actor = event.requestContext.authorizer?.iam?.userArn;
-  if (!actor) return { problem: problem("forbidden", { detail: "The route needs an IAM identity and got none." }) };
-  return {
-    value: {
-      actor,
-      path: event.pathParameters ?? {},
-      query: event.queryStringParameters ?? {},
-      body: Buffer.from(event.body ?? "", event.isBase64Encoded ? "base64" : "utf8"),
-    },
-  };
+/** IAM ARN of who asks; absent where a route lacks its authorizer. */
+export function actorOf(event: OperatorEvent): string | undefined {
+  return event.requestContext.authorizer?.iam?.userArn ?? undefined;
+}
+
+const names = new Map(
+  Object.keys(acts).map((name) => {
+    const known = name as ActName;
+    return [routeKeyOf(acts[known]), known];
+  }),
+);
+
+export function actOf({ routeKey }: OperatorEvent): ActName | undefined {
+  return names.get(routeKey);
+}
+
+/** Every part of a request by the row of its act; what a row does not name must not be there. */
+export function parseCall<Name extends ActName>(name: Name, event: OperatorEvent, stamp: Stamp): Parsed<Call<Name>> {
+  const act: Act = acts[name];
+  const path = parsePath(event.pathParameters ?? {});
+  if ("problem" in path) return path;
+  const query = parsed((act.query ?? z.strictObject({})).safeParse(event.queryStringParameters ?? {}));
+  if ("problem" in query) return query;
+  const request = act.request ? parseBody(event, act.request) : { value: undefined };
+  if ("problem" in request) return request;
+  return { value: { ...stamp, path: path.value, query: query.value, request: request.value } as Call<Name> };
+}
+
+/** An id in any but its one form names nothing. */
+function parsePath(parameters: { readonly [name: string]: string }): Parsed<{ readonly [name: string]: string }> {
+  const wrong = Object.entries(parameters).find(([, id]) => !idSchema.safeParse(id).success);
+  return wrong ? invalid(wrong[0], `${wrong[0]} is a UUID in lower case.`) : { value: parameters };
 }
 
 /** A JSON body that fits the schema exactly. */
-export function parseBody<T>({ body }: Call, schema: z.ZodMiniType<T>): Parsed<T> {
-  if (body.length > operatorLimits.requestBytes) {
-    return { problem: problem("too-large", { detail: `A request has at most ${operatorLimits.requestBytes} bytes.` }) };
+function parseBody({ body: text, isBase64Encoded }: OperatorEvent, schema: z.ZodMiniType): Parsed<unknown> {
+  const body = Buffer.from(text ?? "", isBase64Encoded ? "base64" : "utf8");
+  if (body.length > requestBytes) {
+    return { problem: problem("too-large", { detail: `A request has at most ${requestBytes} bytes.` }) };
   }
   let json: unknown;
   try {
@@ -63,37 +79,9 @@ export function parseBody<T>({ body }: Call, schema: z.ZodMiniType<T>): Parsed<T
     return invalid("body", "The body is not JSON, or names a member twice.");
   }
   // API Gateway hands over a text body with this character in place of whatever was no UTF-8.
-  if (Buffer.from(body).includes("\ufffd")) return invalid("body", "The body is not UTF-8.");
+  if (body.includes("\ufffd")) return invalid("body", "The body is not UTF-8.");
   return parsed(schema.safeParse(json));
 }
-
-export function parseQuery<T>({ query }: Call, schema: z.ZodMiniType<T>): Parsed<T> {
-  return parsed(schema.safeParse(query));
-}
-
-/** An id in the path; in any but its one form it names nothing. */
-export function pathId({ path }: Call, name: string): Parsed<string> {
-  const id = path[name] ?? "";
-  return isId(id) ? { value: id } : invalid(name, `${name} is a UUID in lower case.`);
-}
-
-function isId(text: string): boolean {
-  return z.uuid().safeParse(text).success && text === text.toLowerCase();
-}
-
-const { usual, most } = operatorLimits.pageItems;
-
-/** Query members that every list takes. */
-export const pageQuery = {
-  limit: z.pipe(
-    z.pipe(
-      z.optional(z.string().check(z.regex(/^[1-9]\d{0,2}$/))),
-      z.transform((text) => (text === undefined ? usual : Number(text))),
-    ),
-    z.int().check(z.maximum(most)),
-  ),
-  cursor: z.optional(z.string().check(z.maxLength(2_048))),
-};
 
 export function invalid(field: string, detail: string): { problem: Problem } {
   return { problem: problem("invalid-request", { detail, field }) };

@@ -1,21 +1,17 @@
+import type { TrustClaims } from "@sealpost/protocol/documents/trust.ts";
+import { problem } from "@sealpost/protocol/messages/problems.ts";
 import {
-  type CreateCredentialReply,
   type CreateCredentialRequest,
   type Credential,
-  createCredentialRequestSchema,
-  operatorLimits,
-} from "@sealpost/protocol/operator/api.ts";
+  validSeconds,
+} from "@sealpost/protocol/operator/credentials.ts";
 import { thumbprint } from "@sealpost/protocol/token/keys.ts";
-import { problem } from "@sealpost/protocol/messages/problems.ts";
-import type { TrustClaims } from "@sealpost/protocol/documents/trust.ts";
-import * as z from "zod/mini";
 
 import { readCredential } from "../registry/credential.ts";
 import { credentialTarget, journalPut } from "../store/journal.ts";
 import type { Put } from "../store/port.ts";
 import { type CredentialRecord, credentialRecordSchema, parseRecord, shardOf } from "../store/records.ts";
-import { type Act, type Answer, type Decision, commit } from "./act.ts";
-import { type Call, pageQuery, parseBody, parseQuery, pathId } from "./call.ts";
+import { type Answer, type Call, type Decision, type Stamp, commit } from "./act.ts";
 import type { OperatorPorts } from "./ports.ts";
 import { listShards } from "./shards.ts";
 import { readStoredTrust } from "./trust.ts";
@@ -23,16 +19,14 @@ import { readStoredTrust } from "./trust.ts";
 /** How long a credential that was never used stays in lists after its end. */
 const keptSeconds = 30 * 86_400;
 
-const listQuerySchema = z.strictObject(pageQuery);
-
-export async function createCredential(call: Call, ports: OperatorPorts): Promise<Answer> {
-  const request = parseBody(call, createCredentialRequestSchema);
-  if ("problem" in request) return request;
+export async function createCredential(
+  call: Call<"createCredential">,
+  ports: OperatorPorts,
+): Promise<Answer<"createCredential">> {
   const trust = await readStoredTrust(ports.store);
   if ("problem" in trust) return trust;
   const credentialId = ports.newId();
-  const act = { actor: call.actor, now: ports.now(), unique: ports.newId() };
-  return commit(ports.store, async () => decideCreation(request.value, credentialId, trust.value.claims, act));
+  return commit(ports.store, async () => decideCreation(call.request, credentialId, trust.value.claims, call));
 }
 
 /** A credential pins the roots of the newest trust document, so there must be one. */
@@ -40,9 +34,9 @@ async function decideCreation(
   request: CreateCredentialRequest,
   credentialId: string,
   trust: TrustClaims,
-  { actor, now, unique }: Act,
-): Promise<Decision> {
-  const validUntil = now + (request.validSeconds ?? operatorLimits.validSeconds.usual);
+  { actor, now, unique }: Stamp,
+): Promise<Decision<"createCredential">> {
+  const validUntil = now + (request.validSeconds ?? validSeconds.usual);
   const record: CredentialRecord = {
     credentialId,
     shard: shardOf(credentialId),
@@ -63,7 +57,7 @@ async function decideCreation(
     detail: { serialNumber: record.serialNumber, validUntil },
   } as const;
   const roots = trust.standby ? [trust.root, trust.standby] : [trust.root];
-  const reply: CreateCredentialReply = {
+  const reply = {
     credential: credentialView(record, now),
     serviceId: trust.iss,
     roots: await Promise.all(roots.map(thumbprint)),
@@ -71,30 +65,30 @@ async function decideCreation(
   return { reply, puts: [{ table: "credentials", item: record, when: "absent" }, journalPut(entry, unique)] };
 }
 
-export async function listCredentials(call: Call, ports: OperatorPorts): Promise<Answer> {
-  const query = parseQuery(call, listQuerySchema);
-  if ("problem" in query) return query;
-  const page = await listShards(ports.store, "credentials", query.value);
+export async function listCredentials(
+  { query, now }: Call<"listCredentials">,
+  { store }: OperatorPorts,
+): Promise<Answer<"listCredentials">> {
+  const page = await listShards(store, "credentials", query);
   if ("problem" in page) return page;
   const { items, ...rest } = page.value;
-  const now = ports.now();
   const credentials = items.map((item) => credentialView(parseRecord(credentialRecordSchema, item), now));
   return { reply: { credentials, ...rest } };
 }
 
-export async function revokeCredential(call: Call, ports: OperatorPorts): Promise<Answer> {
-  const id = pathId(call, "credentialId");
-  if ("problem" in id) return id;
-  const act = { actor: call.actor, now: ports.now(), unique: ports.newId() };
-  return commit(ports.store, async () => {
-    const credential = await readCredential(ports.store, id.value, ports.generation);
+export async function revokeCredential(
+  call: Call<"revokeCredential">,
+  { store, generation }: OperatorPorts,
+): Promise<Answer<"revokeCredential">> {
+  return commit(store, async () => {
+    const credential = await readCredential(store, call.path.credentialId, generation);
     if (!credential) return { problem: problem("not-found", { detail: "There is no credential with this id." }) };
-    return decideRevocation(credential, act);
+    return decideRevocation(credential, call);
   });
 }
 
 /** Once spent, a credential is a device: ending one does not end the other. */
-function decideRevocation(record: CredentialRecord, { actor, now, unique }: Act): Decision {
+function decideRevocation(record: CredentialRecord, { actor, now, unique }: Stamp): Decision<"revokeCredential"> {
   switch (record.status) {
     case "revoked":
       return { reply: { credential: credentialView(record, now) }, puts: [] };

@@ -1,26 +1,22 @@
-import { type Device as DeviceView, type DeviceDetail, deviceStatuses } from "@sealpost/protocol/operator/api.ts";
 import { problem } from "@sealpost/protocol/messages/problems.ts";
-import * as z from "zod/mini";
+import type { Device as DeviceView, DeviceDetail } from "@sealpost/protocol/operator/devices.ts";
 
 import { type Device, devicePuts, readDevice, revocationPut } from "../registry/device.ts";
 import { thumbprintsOf } from "../registry/device-keys.ts";
 import { deviceTarget, journalPut } from "../store/journal.ts";
 import { type IdentityRecord, identityRecordSchema, parseRecord } from "../store/records.ts";
-import { type Act, type Answer, type Decision, commit } from "./act.ts";
-import { type Call, pageQuery, parseQuery, pathId } from "./call.ts";
+import { type Answer, type Call, type Decision, type Stamp, commit } from "./act.ts";
 import type { OperatorPorts } from "./ports.ts";
 import { listShards } from "./shards.ts";
 
-const listQuerySchema = z.strictObject({ ...pageQuery, status: z.optional(z.enum(deviceStatuses)) });
-
 const unknownDevice = { problem: problem("not-found", { detail: "There is no device with this id." }) };
 
-/** With a status, `limit` counts the devices looked at: a page may hold fewer, and none, before the list ends. */
-export async function listDevices(call: Call, ports: OperatorPorts): Promise<Answer> {
-  const query = parseQuery(call, listQuerySchema);
-  if ("problem" in query) return query;
-  const { status, ...paging } = query.value;
-  const page = await listShards(ports.store, "devices", paging);
+export async function listDevices(
+  { query }: Call<"listDevices">,
+  { store }: OperatorPorts,
+): Promise<Answer<"listDevices">> {
+  const { status, ...paging } = query;
+  const page = await listShards(store, "devices", paging);
   if ("problem" in page) return page;
   const { items, ...rest } = page.value;
   const identities = items.map((item) => parseRecord(identityRecordSchema, item));
@@ -28,23 +24,24 @@ export async function listDevices(call: Call, ports: OperatorPorts): Promise<Ans
   return { reply: { devices, ...rest } };
 }
 
-export async function showDevice(call: Call, ports: OperatorPorts): Promise<Answer> {
-  const id = pathId(call, "deviceId");
-  if ("problem" in id) return id;
-  const device = await readDevice(ports.store, id.value, ports.generation);
+export async function showDevice(
+  { path }: Call<"showDevice">,
+  { store, generation }: OperatorPorts,
+): Promise<Answer<"showDevice">> {
+  const device = await readDevice(store, path.deviceId, generation);
   return device ? { reply: { device: await deviceDetail(device) } } : unknownDevice;
 }
 
-export async function revokeDevice(call: Call, ports: OperatorPorts): Promise<Answer> {
-  const id = pathId(call, "deviceId");
-  if ("problem" in id) return id;
-  const act = { actor: call.actor, now: ports.now(), unique: ports.newId() };
+export async function revokeDevice(
+  call: Call<"revokeDevice">,
+  { store, generation }: OperatorPorts,
+): Promise<Answer<"revokeDevice">> {
   const decide = async () => {
-    const device = await readDevice(ports.store, id.value, ports.generation);
-    return device ? decideRevocation(device, ports.generation, act) : unknownDevice;
+    const device = await readDevice(store, call.path.deviceId, generation);
+    return device ? decideRevocation(device, generation, call) : unknownDevice;
   };
-  const said = await commit(ports.store, decide);
-  return "problem" in said ? said : commit(ports.store, decide);
+  const said = await commit(store, decide);
+  return "problem" in said ? said : commit(store, decide);
 }
 
 /**
@@ -55,7 +52,11 @@ export async function revokeDevice(call: Call, ports: OperatorPorts): Promise<An
  * writes it to the device, so that nothing that was read before can still take effect. However much the device says, the second step loses at
  * most two races: one to a message read before the first step, and one to a message read after, which has then written `revoked` itself.
  */
-export function decideRevocation(device: Device, generation: number, { actor, now, unique }: Act): Decision {
+export function decideRevocation(
+  device: Device,
+  generation: number,
+  { actor, now, unique }: Stamp,
+): Decision<"revokeDevice"> {
   const { identity } = device;
   switch (device.status) {
     case "revoked":

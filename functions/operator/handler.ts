@@ -1,12 +1,13 @@
 import { type ProblemCode, problem, problemMediaType } from "@sealpost/protocol/messages/problems.ts";
+import type { ActName } from "@sealpost/protocol/operator/acts.ts";
 import type { APIGatewayProxyStructuredResultV2 } from "aws-lambda";
 
 import { type FaultCode, faultCode } from "../lambda/fault.ts";
 import { logInvocation } from "../lambda/log.ts";
 import type { Answer } from "./act.ts";
-import { type OperatorEvent, parseEvent, toCall } from "./call.ts";
+import { type OperatorEvent, actOf, actorOf, parseCall, parseEvent } from "./call.ts";
+import { decisions } from "./decisions.ts";
 import type { OperatorPorts } from "./ports.ts";
-import { routes } from "./routes.ts";
 
 const faultProblems = {
   throttled: "throttled",
@@ -27,7 +28,7 @@ export function makeHandler(ports: OperatorPorts) {
       function: "operator",
       requestId: event.requestContext.requestId,
       route: event.routeKey,
-      actor: event.requestContext.authorizer?.iam?.userArn ?? undefined,
+      actor: actorOf(event),
       ...event.pathParameters,
       status: response.statusCode,
       problem: "problem" in answer ? answer.problem.code : undefined,
@@ -38,16 +39,26 @@ export function makeHandler(ports: OperatorPorts) {
   };
 }
 
-async function answerOf(event: OperatorEvent, ports: OperatorPorts): Promise<[Answer, Fields]> {
+async function answerOf(event: OperatorEvent, ports: OperatorPorts): Promise<[Answer<ActName>, Fields]> {
   try {
-    const call = toCall(event);
-    if ("problem" in call) return [call, {}];
-    const route = routes.get(event.routeKey);
-    if (!route) return [{ problem: problem("not-found") }, {}];
-    return [await route(call.value, ports), {}];
+    const actor = actorOf(event);
+    if (!actor)
+      return [{ problem: problem("forbidden", { detail: "The route needs an IAM identity and got none." }) }, {}];
+    const name = actOf(event);
+    return [name ? await answerTo(name, event, actor, ports) : { problem: problem("not-found") }, {}];
   } catch (error) {
     return [{ problem: problem(faultProblems[faultCode(error) ?? "unavailable"]) }, faultFields(error)];
   }
+}
+
+async function answerTo<Name extends ActName>(
+  name: Name,
+  event: OperatorEvent,
+  actor: string,
+  ports: OperatorPorts,
+): Promise<Answer<Name>> {
+  const call = parseCall(name, event, { actor, now: ports.now(), unique: ports.newId() });
+  return "problem" in call ? call : decisions[name](call.value, ports);
 }
 
 /** A fault's message is ours and names no value; of any other exception, only its name and where it came from are written. */
@@ -61,7 +72,7 @@ function faultFields(error: unknown): Fields {
   return { fault: error.name, ...(place ? { cause: place.trim() } : {}) };
 }
 
-function toResponse(answer: Answer): APIGatewayProxyStructuredResultV2 & { readonly statusCode: number } {
+function toResponse(answer: Answer<ActName>): APIGatewayProxyStructuredResultV2 & { readonly statusCode: number } {
   const [statusCode, type, body] =
     "problem" in answer
       ? [answer.problem.status, problemMediaType, answer.problem]

@@ -1,13 +1,12 @@
 import { type CoSigned } from "@sealpost/protocol/documents/co-signed.ts";
-import { type ManifestClaims, hardwareSchema, modelSchema } from "@sealpost/protocol/exchanges/firmware.ts";
+import type { ManifestClaims } from "@sealpost/protocol/exchanges/firmware.ts";
 import { thumbprint } from "@sealpost/protocol/token/keys.ts";
 import { limits } from "@sealpost/protocol/limits.ts";
 import { openManifest } from "@sealpost/protocol/documents/manifest.ts";
-import { type Release, publishReleaseRequestSchema } from "@sealpost/protocol/operator/api.ts";
+import type { Release } from "@sealpost/protocol/operator/releases.ts";
 import { problem } from "@sealpost/protocol/messages/problems.ts";
 import { isTokenError } from "@sealpost/protocol/token/token-error.ts";
 import type { TrustClaims } from "@sealpost/protocol/documents/trust.ts";
-import * as z from "zod/mini";
 
 import { journalPut } from "../store/journal.ts";
 import type { Key, Put } from "../store/port.ts";
@@ -19,8 +18,8 @@ import {
   parseRecord,
   releaseRecordSchema,
 } from "../store/records.ts";
-import { type Act, type Answer, type Decision, commit } from "./act.ts";
-import { type Call, type Parsed, invalid, pageQuery, parseBody, parseQuery } from "./call.ts";
+import { type Answer, type Call, type Decision, type Stamp, commit } from "./act.ts";
+import { type Parsed, invalid } from "./call.ts";
 import type { OperatorPorts } from "./ports.ts";
 import { listPartitions } from "./shards.ts";
 import { readStoredTrust } from "./trust.ts";
@@ -32,29 +31,23 @@ const offersCounter = 0;
 /** What DynamoDB takes in one transaction, less room for attribute names. */
 const transactionBytes = 4_000_000;
 
-const listQuerySchema = z.strictObject({
-  ...pageQuery,
-  model: z.optional(modelSchema),
-  hardware: z.optional(hardwareSchema),
-});
-
 /** A release as published: its manifest, what the manifest says, and its key. */
 export type Publication = { readonly manifest: CoSigned; readonly claims: ManifestClaims; readonly wrappedKey: string };
 
-export async function publishRelease(call: Call, ports: OperatorPorts): Promise<Answer> {
-  const request = parseBody(call, publishReleaseRequestSchema);
-  if ("problem" in request) return request;
-  const trust = await readStoredTrust(ports.store);
+export async function publishRelease(
+  call: Call<"publishRelease">,
+  { store }: OperatorPorts,
+): Promise<Answer<"publishRelease">> {
+  const trust = await readStoredTrust(store);
   if ("problem" in trust) return trust;
-  const { manifest, wrappedKey } = request.value;
+  const { manifest, wrappedKey } = call.request;
   const claims = await openedManifest(manifest, trust.value.claims);
   if ("problem" in claims) return claims;
   const publication = { manifest, wrappedKey, claims: claims.value };
-  const act = { actor: call.actor, now: ports.now(), unique: ports.newId() };
-  return commit(ports.store, async () => {
-    const items = await ports.store.read(targetsOf(claims.value).map(offersKey));
+  return commit(store, async () => {
+    const items = await store.read(targetsOf(claims.value).map(offersKey));
     const offers = items.map((item) => item && parseRecord(offersRecordSchema, item));
-    return decideRelease(publication, offers, act);
+    return decideRelease(publication, offers, call);
   });
 }
 
@@ -64,8 +57,8 @@ export async function publishRelease(call: Call, ports: OperatorPorts): Promise<
 export function decideRelease(
   { manifest, claims, wrappedKey }: Publication,
   offers: readonly (OffersRecord | undefined)[],
-  { actor, now, unique }: Act,
-): Decision {
+  { actor, now, unique }: Stamp,
+): Decision<"publishRelease"> {
   const { model, hardware, version, counter, size, sha256, object, exp, iat } = claims;
   if (exp <= now) return invalid("manifest.exp", "The manifest has expired.");
   if (iat > now + limits.clockSkewSeconds) return invalid("manifest.iat", "The manifest is dated in the future.");
@@ -128,11 +121,11 @@ export function decideRelease(
   return { reply: { release: releaseView(shared) }, puts };
 }
 
-/** Newest first, of everything or of one model and hardware. */
-export async function listReleases(call: Call, ports: OperatorPorts): Promise<Answer> {
-  const query = parseQuery(call, listQuerySchema);
-  if ("problem" in query) return query;
-  const { model, hardware, ...paging } = query.value;
+export async function listReleases(
+  { query }: Call<"listReleases">,
+  { store }: OperatorPorts,
+): Promise<Answer<"listReleases">> {
+  const { model, hardware, ...paging } = query;
   if ((model === undefined) !== (hardware === undefined)) {
     return invalid(model === undefined ? "model" : "hardware", "model and hardware are given together.");
   }
@@ -140,13 +133,13 @@ export async function listReleases(call: Call, ports: OperatorPorts): Promise<An
     model === undefined
       ? ({ index: "list", partition: ["shard", listShard] } as const)
       : ({ partition: ["target", `${model}#${hardware}`] } as const);
-  const page = await listPartitions(ports.store, [{ table: "releases", descending: true, ...partition }], paging);
+  const page = await listPartitions(store, [{ table: "releases", descending: true, ...partition }], paging);
   if ("problem" in page) return page;
   const { items, ...rest } = page.value;
   const releases = items
     .filter(({ counter }) => counter !== offersCounter)
     .map((item) => releaseView(parseRecord(releaseRecordSchema, item)));
-  const trust = await readStoredTrust(ports.store);
+  const trust = await readStoredTrust(store);
   const signing = "value" in trust ? { signing: await signingOf(trust.value.claims) } : {};
   return { reply: { releases, ...rest, ...signing } };
 }

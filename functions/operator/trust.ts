@@ -3,7 +3,6 @@ import { X509Certificate, createPublicKey } from "node:crypto";
 import type { CoSigned } from "@sealpost/protocol/documents/co-signed.ts";
 import { type EcPublicJwk, thumbprint } from "@sealpost/protocol/token/keys.ts";
 import { limits } from "@sealpost/protocol/limits.ts";
-import { publishTrustRequestSchema } from "@sealpost/protocol/operator/api.ts";
 import { problem } from "@sealpost/protocol/messages/problems.ts";
 import { isTokenError } from "@sealpost/protocol/token/token-error.ts";
 import { type TrustClaims, followTrust, readStatedTrust, readTrust } from "@sealpost/protocol/documents/trust.ts";
@@ -11,8 +10,8 @@ import { type TrustClaims, followTrust, readStatedTrust, readTrust } from "@seal
 import { journalPut } from "../store/journal.ts";
 import type { Put, Store } from "../store/port.ts";
 import { type TrustRecord, parseRecord, trustRecordSchema } from "../store/records.ts";
-import { type Act, type Answer, type Decision, commit } from "./act.ts";
-import { type Call, type Parsed, invalid, parseBody } from "./call.ts";
+import { type Answer, type Call, type Decision, type Stamp, commit } from "./act.ts";
+import { type Parsed, invalid } from "./call.ts";
 import type { OperatorPorts } from "./ports.ts";
 
 /** The stored chain, and what its newest document says. */
@@ -25,20 +24,20 @@ export async function readStoredTrust(store: Pick<Store, "read">): Promise<Parse
   return { value: { record, claims: readTrust(record.chain) } };
 }
 
-export async function showTrust(_: Call, ports: OperatorPorts): Promise<Answer> {
-  const trust = await readStoredTrust(ports.store);
+export async function showTrust(_: Call<"showTrust">, { store }: OperatorPorts): Promise<Answer<"showTrust">> {
+  const trust = await readStoredTrust(store);
   if ("problem" in trust) return trust;
   const { version, chain } = trust.value.record;
   return { reply: { version, chain } };
 }
 
-export async function publishTrust(call: Call, ports: OperatorPorts): Promise<Answer> {
-  const request = parseBody(call, publishTrustRequestSchema);
-  if ("problem" in request) return request;
-  const act = { actor: call.actor, now: ports.now(), unique: ports.newId() };
-  return commit(ports.store, async () => {
-    const stored = await readStoredTrust(ports.store);
-    return decideTrust(request.value.document, "value" in stored ? stored.value : undefined, ports.serviceId, act);
+export async function publishTrust(
+  call: Call<"publishTrust">,
+  { store, serviceId }: OperatorPorts,
+): Promise<Answer<"publishTrust">> {
+  return commit(store, async () => {
+    const stored = await readStoredTrust(store);
+    return decideTrust(call.request.document, "value" in stored ? stored.value : undefined, serviceId, call);
   });
 }
 
@@ -50,8 +49,8 @@ async function decideTrust(
   document: CoSigned,
   stored: StoredTrust | undefined,
   serviceId: string,
-  { actor, now, unique }: Act,
-): Promise<Decision> {
+  { actor, now, unique }: Stamp,
+): Promise<Decision<"publishTrust">> {
   let claims: TrustClaims;
   try {
     claims = readStatedTrust(document);

@@ -1,5 +1,12 @@
 import { base64url256, ecPublicJwkSchema } from "@sealpost/protocol/token/keys.ts";
-import { firmwareStates, firmwareVersionSchema } from "@sealpost/protocol/exchanges/firmware.ts";
+import { credentialMembers } from "@sealpost/protocol/operator/credentials.ts";
+import {
+  type DeviceStatus,
+  deviceMembers,
+  deviceStatuses,
+  updateMembers,
+} from "@sealpost/protocol/operator/devices.ts";
+import { releaseMembers } from "@sealpost/protocol/operator/releases.ts";
 import * as z from "zod/mini";
 
 import { Fault } from "../lambda/fault.ts";
@@ -11,24 +18,17 @@ const seconds = z.int().check(z.nonnegative());
 const revision = z.int().check(z.nonnegative());
 const shard = z.string().check(z.length(1));
 
-const deviceStatuses = ["provisioned", "registered", "revoked", "deregistered"] as const;
-export type DeviceStatus = (typeof deviceStatuses)[number];
+export type { DeviceStatus };
 
 export const credentialRecordSchema = z.object({
-  credentialId: z.uuid(),
+  ...credentialMembers,
   shard,
   revision,
   status: z.enum(["issued", "spent", "revoked"]),
   /** SHA-256 of the secret, base64url; the secret has at least 128 random bits, so no slow hash is needed. */
   secretHash: base64url256,
-  serialNumber: z.string(),
-  created: seconds,
-  createdBy: z.string(),
-  validUntil: seconds,
   /** TTL of DynamoDB; absent once the credential is spent. */
   expires: z.optional(seconds),
-  /** Set when spent. */
-  deviceId: z.optional(z.uuid()),
 });
 export type CredentialRecord = z.infer<typeof credentialRecordSchema>;
 
@@ -37,15 +37,11 @@ export const deviceKeysSchema = z.object({ signingKey: ecPublicJwkSchema, encryp
 export type DeviceKeys = z.infer<typeof deviceKeysSchema>;
 
 export const identityRecordSchema = z.object({
-  deviceId: z.uuid(),
+  /** `status` is a copy of the window's, for lists. */
+  ...deviceMembers,
   item: z.literal("identity"),
   shard,
   revision,
-  /** Copy of the window's status, for lists. */
-  status: z.enum(deviceStatuses),
-  serialNumber: z.string(),
-  credentialId: z.uuid(),
-  created: seconds,
   keys: deviceKeysSchema,
   /** Base64 DER of the certificate over `keys`. */
   certificate: z.string(),
@@ -53,25 +49,8 @@ export const identityRecordSchema = z.object({
   previousKeys: z.optional(deviceKeysSchema),
   /** seq of the last applied renewal. */
   renewalSeq: z.int(),
-  registration: z.optional(
-    z.object({
-      model: z.string(),
-      hardware: z.string(),
-      firmware: firmwareVersionSchema,
-      capabilities: z.array(z.string()),
-      at: seconds,
-    }),
-  ),
-  update: z.optional(
-    z.object({
-      counter: z.int(),
-      state: z.enum(firmwareStates),
-      reason: z.optional(z.string()),
-      at: seconds,
-      /** Of the report: one that was overtaken changes nothing. */
-      seq: z.int(),
-    }),
-  ),
+  /** `seq` is of the report: one that was overtaken changes nothing. */
+  update: z.optional(z.object({ ...updateMembers, seq: z.int() })),
   /** Releases that failed here or were rolled back: offered again on request alone. */
   givenUp: z.optional(z.array(z.int())),
   /** Receipt of the de-registration: this item is a tombstone. */
@@ -113,16 +92,7 @@ export const releaseRecordSchema = z.object({
   revision,
   /** `<ISO time>#<object>`, orders lists. */
   at: z.string(),
-  release: z.object({
-    counter: z.int(),
-    version: z.string(),
-    model: z.string(),
-    hardware: z.array(z.string()),
-    size: z.int(),
-    sha256: base64url256,
-    object: z.string(),
-    exp: seconds,
-  }),
+  release: z.object(releaseMembers),
   /** The signed manifest (co-signed JWTs). */
   manifest: z.array(z.string()),
   /** The content key, encrypted by the secrets key with the context `{ object }`; base64. */

@@ -28,7 +28,7 @@ async function list(options: ListOptions, command: Command): Promise<void> {
   const of = subject(options);
   const { service, output } = openSession(command);
   const { items, cursor } = await collect(async (page) => {
-    const { entries, ...rest } = await service.listAudit(page, of);
+    const { entries, ...rest } = await service.ask("listAudit", { query: { ...page, ...of } });
     return { items: entries, ...rest };
   }, options);
   const rows = items.map(({ time, action, target, actor }) => [isoTime(time), action, target, actor]);

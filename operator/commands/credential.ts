@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 
 import { type CredentialPackage, credentialPackageSchema } from "@sealpost/protocol/bootstrap.ts";
 import { tokenDigest } from "@sealpost/protocol/token/jws.ts";
-import { operatorLimits, serialNumberSchema } from "@sealpost/protocol/operator/api.ts";
+import { serialNumberSchema, validSeconds } from "@sealpost/protocol/operator/credentials.ts";
 import { type Command, InvalidArgumentError, Option } from "commander";
 
 import { createPrivateFile } from "../credential-file.ts";
@@ -37,7 +37,7 @@ export function addCredentialCommands(program: Command): void {
     .addOption(
       new Option("--valid <duration>", "how long it may be used")
         .argParser(validityOption)
-        .default(operatorLimits.validSeconds.usual, "7d"),
+        .default(validSeconds.usual, "7d"),
     )
     .option("--bootstrap-url <url>", "base of the bootstrap routes (default: the stack's)", httpsUrlOption)
     .option("--out <file>", "the package's file, or - for standard output (default: <credential id>.credential.json)")
@@ -61,10 +61,8 @@ async function create(options: CreateOptions, command: Command): Promise<void> {
   const secret = randomBytes(secretBytes).toString("base64url");
   try {
     const secretHash = await tokenDigest(secret);
-    const { credential, serviceId, roots } = await service.createCredential({
-      serialNumber,
-      validSeconds: valid,
-      secretHash,
+    const { credential, serviceId, roots } = await service.ask("createCredential", {
+      request: { serialNumber, validSeconds: valid, secretHash },
     });
     const { credentialId } = credential;
     const { local } = stack.access;
@@ -106,7 +104,7 @@ function packageText(content: CredentialPackage): string {
 async function list(options: PagingOptions, command: Command): Promise<void> {
   const { service, output } = openSession(command);
   const { items, cursor } = await collect(async (page) => {
-    const { credentials, ...rest } = await service.listCredentials(page);
+    const { credentials, ...rest } = await service.ask("listCredentials", { query: page });
     return { items: credentials, ...rest };
   }, options);
   const rows = items.map(({ credentialId, status, serialNumber, validUntil, deviceId = "-" }) => [
@@ -127,7 +125,7 @@ async function list(options: PagingOptions, command: Command): Promise<void> {
 
 async function revoke(credentialId: string, _: object, command: Command): Promise<void> {
   const { service, output } = openSession(command);
-  const { credential } = await service.revokeCredential(credentialId);
+  const { credential } = await service.ask("revokeCredential", { path: { credentialId } });
   output.result(
     { credential },
     `Credential ${credential.credentialId} (serial number ${credential.serialNumber}) is revoked.`,
@@ -141,7 +139,7 @@ function serialNumberOption(text: string): string {
 
 function validityOption(text: string): number {
   const seconds = durationOption(text);
-  const { least, most } = operatorLimits.validSeconds;
+  const { least, most } = validSeconds;
   if (seconds >= least && seconds <= most) return seconds;
   throw new InvalidArgumentError("It is from 1m to 400d.");
 }

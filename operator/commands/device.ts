@@ -1,4 +1,4 @@
-import { type Device, deviceStatuses } from "@sealpost/protocol/operator/api.ts";
+import { type Device, type DeviceStatus, deviceStatuses } from "@sealpost/protocol/operator/devices.ts";
 import { type Command, Option } from "commander";
 
 import { isoTime } from "../duration.ts";
@@ -7,7 +7,7 @@ import { type PagingOptions, addPaging, collect, moreNote } from "../paging.ts";
 import { openSession } from "../session.ts";
 import { record, table } from "../table.ts";
 
-type ListOptions = PagingOptions & { readonly status?: string };
+type ListOptions = PagingOptions & { readonly status?: DeviceStatus };
 
 export function addDeviceCommands(program: Command): void {
   const device = program.command("device").description("the devices that the service knows");
@@ -32,7 +32,7 @@ export function addDeviceCommands(program: Command): void {
 async function list(options: ListOptions, command: Command): Promise<void> {
   const { service, output } = openSession(command);
   const { items, cursor } = await collect(async (page) => {
-    const { devices, ...rest } = await service.listDevices(page, options.status);
+    const { devices, ...rest } = await service.ask("listDevices", { query: { ...page, status: options.status } });
     return { items: devices, ...rest };
   }, options);
   const headings = ["DEVICE", "STATUS", "SERIAL NUMBER", "MODEL", "HARDWARE", "FIRMWARE", "UPDATE", "CREATED"];
@@ -56,7 +56,7 @@ async function list(options: ListOptions, command: Command): Promise<void> {
 
 async function show(deviceId: string, _: object, command: Command): Promise<void> {
   const { service, output } = openSession(command);
-  const { device } = await service.showDevice(deviceId);
+  const { device } = await service.ask("showDevice", { path: { deviceId } });
   const { registration, window } = device;
   output.result(
     { device },
@@ -83,7 +83,7 @@ async function show(deviceId: string, _: object, command: Command): Promise<void
 
 async function revoke(deviceId: string, _: object, command: Command): Promise<void> {
   const { service, output } = openSession(command);
-  const { device } = await service.revokeDevice(deviceId);
+  const { device } = await service.ask("revokeDevice", { path: { deviceId } });
   output.result({ device }, `Device ${device.deviceId} (serial number ${device.serialNumber}) is revoked, for ever.`);
 }
 

@@ -3,7 +3,8 @@ import { randomBytes } from "node:crypto";
 import { type ManifestClaims, manifestClaimsSchema } from "@sealpost/protocol/exchanges/firmware.ts";
 import { contentCipher } from "@sealpost/protocol/content/aes128gcm.ts";
 import { signManifest } from "@sealpost/protocol/documents/manifest.ts";
-import type { ListReleasesReply, Release } from "@sealpost/protocol/operator/api.ts";
+import type { ReplyOf } from "@sealpost/protocol/operator/acts.ts";
+import type { Release } from "@sealpost/protocol/operator/releases.ts";
 import { type Command, InvalidArgumentError, Option } from "commander";
 
 import { isoTime } from "../duration.ts";
@@ -112,7 +113,7 @@ async function publish(path: string, options: PublishOptions, command: Command):
     signers.map(({ signer }) => signer),
   );
   output.step("Publishing it");
-  const { release } = await service.publishRelease({ manifest, wrappedKey: wrapped });
+  const { release } = await service.ask("publishRelease", { request: { manifest, wrappedKey: wrapped } });
   output.result(
     { release },
     `Published ${model} ${version} (counter ${counter}) for hardware ${hardware.join(", ")}; devices take it until ${isoTime(release.exp)}.`,
@@ -127,7 +128,7 @@ async function list(options: ListOptions, command: Command): Promise<void> {
   const { service, output } = openSession(command);
   const of = model === undefined || hardware === undefined ? {} : { model, hardware };
   const { items, cursor } = await collect(async (page) => {
-    const { releases, cursor: next } = await service.listReleases(page, of);
+    const { releases, cursor: next } = await service.ask("listReleases", { query: { ...page, ...of } });
     return { items: releases, cursor: next };
   }, options);
   output.result(
@@ -153,18 +154,19 @@ function releaseTable(releases: readonly Release[]): string {
   );
 }
 
-type Newest = { readonly counter: number; readonly signing: ListReleasesReply["signing"] };
+type Signing = ReplyOf<"listReleases">["signing"];
+type Newest = { readonly counter: number; readonly signing: Signing };
 
 async function newestReleases(service: Service, model: string, hardware: readonly string[]): Promise<Newest> {
   const replies = await Promise.all(
-    hardware.map((one) => service.listReleases({ limit: 1, cursor: undefined }, { model, hardware: one })),
+    hardware.map((one) => service.ask("listReleases", { query: { limit: "1", model, hardware: one } })),
   );
   const counters = replies.flatMap(({ releases }) => releases.map(({ counter }) => counter));
   return { counter: Math.max(0, ...counters), signing: replies[0]?.signing };
 }
 
 /** The service and every device check it again; here it saves the upload. */
-function checkSigners(kids: readonly string[], signing: ListReleasesReply["signing"]): void {
+function checkSigners(kids: readonly string[], signing: Signing): void {
   if (!signing) {
     throw new OperatorFault(
       "not-set-up",

@@ -107,7 +107,7 @@ async function publish(options: PublishOptions, command: Command): Promise<void>
   output.step(`Signing version ${claims.version} with the root key`);
   const document = await signTrust(claims, [root.signer, ...coSigners.map(({ signer }) => signer)]);
   output.step("Publishing it");
-  const { version } = await service.publishTrust(document);
+  const { version } = await service.ask("publishTrust", { request: { document } });
   if (previous)
     output.note(`Changed since version ${previous.version}: ${changed.join(", ") || "version and time alone"}.`);
   output.result(
@@ -118,14 +118,14 @@ async function publish(options: PublishOptions, command: Command): Promise<void>
 
 async function show(_: object, command: Command): Promise<void> {
   const { service, output } = openSession(command);
-  const { version, chain } = await service.showTrust();
+  const { version, chain } = await service.ask("showTrust", {});
   const claims = readTrust(chain);
   output.result({ version, claims, chain }, `${await describe(claims)}\ndocuments devices follow  ${chain.length}`);
 }
 
 async function publishedClaims(service: Service): Promise<TrustClaims | undefined> {
   try {
-    return readTrust((await service.showTrust()).chain);
+    return readTrust((await service.ask("showTrust", {})).chain);
   } catch (error) {
     if (isOperatorFault(error) && error.code === "not-set-up" && error.next.includes("trust publish")) return undefined;
     throw error;

@@ -252,9 +252,12 @@ describe("a credential after a restore", () => {
 describe("revocation against a device that never stops talking", () => {
   const operatorOver = (store: Store) => {
     const ports: OperatorPorts = { serviceId, generation: 1, store, now: () => present, newId: () => randomUUID() };
-    return () => revokeDevice({ actor: "operator", path: { deviceId: device.deviceId }, query: {}, body }, ports);
+    const nothing = { query: undefined, request: undefined };
+    return () => {
+      const stamp = { actor: "operator", now: present, unique: randomUUID() };
+      return revokeDevice({ ...stamp, path: { deviceId: device.deviceId }, ...nothing }, ports);
+    };
   };
-  const body = new Uint8Array();
 
   test("ok/wins, though the device writes between each of its reads and writes", async () => {
     const said: string[] = [];
