@@ -22,6 +22,12 @@ export type DeviceOptions = {
   readonly maxWaitSeconds?: number;
   /** Validity of a sealed request; more for store-and-forward links. */
   readonly lifetimeSeconds?: number;
+  /**
+   * `use` (the default): the list of an image's records is held in memory, 32 bytes a record, and each record is compared with its signed digest
+   * before it is decrypted and written. `skip`: for devices without that memory. A record is then authenticated under the content key, which
+   * every enrolled device of the model knows: one of them, with a relay, could have other bytes written, though never booted.
+   */
+  readonly recordList?: "use" | "skip";
   /** Exponential back-off with full jitter between these. */
   readonly backOff?: { readonly firstSeconds?: number; readonly mostSeconds?: number };
   readonly timing?: Timing;
@@ -36,6 +42,7 @@ export type Settings = {
   readonly replyKey: "one-time" | "certified";
   readonly maxWaitSeconds: number;
   readonly lifetimeSeconds: number;
+  readonly recordList: "use" | "skip";
   readonly firstSeconds: number;
   readonly mostSeconds: number;
   readonly timing: Timing;
@@ -63,6 +70,7 @@ export function toSettings(options: DeviceOptions): Settings {
     replyKey: options.replyKey ?? "one-time",
     maxWaitSeconds: options.maxWaitSeconds ?? Infinity,
     lifetimeSeconds: Math.min(options.lifetimeSeconds ?? limits.lifetimeSeconds, limits.longestLifetimeSeconds),
+    recordList: options.recordList ?? "use",
     firstSeconds: options.backOff?.firstSeconds ?? 1,
     mostSeconds: Math.min(options.backOff?.mostSeconds ?? limits.retrySeconds, limits.retrySeconds),
     timing: options.timing ?? hostTiming,

@@ -40,10 +40,9 @@ export const limits = {
     leastBytesPerSecond: 128,
     /** Plaintext bytes of an image. */
     imageBytes: 1_073_741_824,
-    /** Chunks of one manifest: keeps an offer inside `tokenBytes`. */
-    chunks: 2_048,
-    /** The smallest plaintext chunk; larger images take larger powers of two. */
-    chunkBytes: 65_536,
-    largestChunkBytes: 1_048_576,
+    /** Plaintext bytes of a record, all but the last: a device holds one whole in memory. */
+    recordBytes: { least: 1_024, most: 1_048_576 },
+    /** All tokens of a manifest together; several signatures of a suite to come fit. */
+    manifestBytes: 65_536,
   },
 } as const;

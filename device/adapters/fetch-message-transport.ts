@@ -39,9 +39,9 @@ async function request(url: string, init: RequestInit, { signal }: PortOptions =
   }
 }
 
-/** RFC 9110 §14.4: where the body starts; a server that ignores Range sends the whole. */
+/** RFC 9110 §14.1, §14.4: where the body starts, the unit in any case; a server that ignores Range sends the whole. */
 function firstByte({ status, headers }: Response): HttpStream["first"] {
-  const range = /^bytes (\d{1,15})-/.exec(headers.get("content-range") ?? "");
+  const range = /^bytes\s+(\d{1,15})-/i.exec(headers.get("content-range") ?? "");
   return status === 206 ? Number(range?.[1] ?? Infinity) : 0;
 }
 

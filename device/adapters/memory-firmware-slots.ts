@@ -12,24 +12,28 @@ export function memoryFirmwareSlots(running: FirmwareVersion): MemoryFirmwareSlo
   let active = running;
   let previous: FirmwareVersion | null = null;
   let next: FirmwareVersion | null = null;
-  let image = new Uint8Array();
+  let memory = new Uint8Array();
+  let size = 0;
   return {
     async status() {
       return { running: active, trial: previous !== null, next };
     },
     async read(offset, length) {
-      return image.slice(offset, offset + length);
+      return memory.slice(offset, Math.min(offset + length, size));
     },
     async write(offset, bytes) {
-      if (offset > image.length) throw new RangeError("a slot is written from the start, without gaps");
+      if (offset > size) throw new RangeError("a slot is written from the start, without gaps");
       next = null;
-      const grown = new Uint8Array(offset + bytes.length);
-      grown.set(image.subarray(0, offset));
-      grown.set(bytes, offset);
-      image = grown;
+      size = offset + bytes.length;
+      if (size > memory.length) {
+        const grown = new Uint8Array(2 * size);
+        grown.set(memory.subarray(0, offset));
+        memory = grown;
+      }
+      memory.set(bytes, offset);
     },
-    async sha256(size) {
-      return new Uint8Array(await crypto.subtle.digest("SHA-256", image.slice(0, size)));
+    async sha256(length) {
+      return new Uint8Array(await crypto.subtle.digest("SHA-256", memory.subarray(0, Math.min(length, size))));
     },
     async markBootable(firmware) {
       next = firmware;

@@ -41,8 +41,8 @@ function registerUpdate(program: Command): void {
     .command("update")
     .summary("download and verify newer firmware into the inactive slot")
     .description(
-      "Downloads what is on offer into the inactive slot, every chunk authenticated before it is written, and marks it bootable.\n" +
-        "Interrupted at any point, run it again: it goes on at the last verified chunk.",
+      "Downloads what is on offer into the inactive slot, every record verified before it is written, and marks it bootable.\n" +
+        "Interrupted at any point, run it again: it goes on where it was.",
     )
     .option("--again", "also a release that failed here or was rolled back")
     .addHelpText("after", "\nExample:\n  $ sealpost-device update && sealpost-device boot")

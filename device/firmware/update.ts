@@ -7,7 +7,7 @@ import {
 
 import { boundedTransport } from "../delivery/bounded-transport.ts";
 import type { Patience } from "../delivery/patience.ts";
-import { DeviceError } from "../device-error.ts";
+import { DeviceError, isDeviceError } from "../device-error.ts";
 import { downloadImage } from "./download.ts";
 import type { FirmwareOffer, UpdateProgress } from "./firmware-offer.ts";
 import { messageBases } from "../delivery/message-bases.ts";
@@ -111,7 +111,7 @@ export class FirmwareUpdate {
   }
 
   async #download(
-    { stage, manifest, contentKey }: Update,
+    { stage, manifest, contentKey, written = 0 }: Update,
     slots: FirmwareSlots,
     patience: Patience,
     onProgress: (progress: UpdateProgress) => void,
@@ -122,9 +122,25 @@ export class FirmwareUpdate {
     await this.#outbox.flush(patience);
     if (manifest.exp <= this.#ports.serviceKeys.clock.now()) await this.#fail(counter, "expired", patience);
     const { messages, cell, settings } = this.#ports;
-    const urls = messageBases(cell.enrolled, settings).map((base) => `${base}/firmware/${manifest.object}`);
-    const bounded = boundedTransport(messages, patience);
-    const whole = await downloadImage({ manifest, contentKey, urls, messages: bounded, slots, patience, onProgress });
+    const urls = messageBases(cell.enrolled, settings).map((base) => `${base}/firmware`);
+    const { recordList } = settings;
+    const onWritten = (bytes: number) => (recordList === "use" ? Promise.resolve() : cell.change(withWritten(bytes)));
+    const download = {
+      manifest,
+      contentKey,
+      recordList,
+      written,
+      urls,
+      messages: boundedTransport(messages, patience),
+      slots,
+      patience,
+      onWritten,
+      onProgress,
+    };
+    const whole = await downloadImage(download).catch((error: unknown) => {
+      if (!isDeviceError(error) || error.code !== "no-space") throw error;
+      return this.#fail(counter, "no-space", patience);
+    });
     if (!whole) await this.#fail(counter, "image-mismatch", patience);
     await this.#report(counter, "verified", withStage("verified"));
   }
@@ -158,6 +174,10 @@ export class FirmwareUpdate {
     if (!this.#slots) throw new DeviceError("no-update", "this device has no firmware slots");
     return this.#slots;
   }
+}
+
+function withWritten(written: number): (state: Enrolled) => Enrolled {
+  return (state) => (state.update ? { ...state, update: { ...state.update, written } } : state);
 }
 
 /** The content key is kept only while it is needed. */

@@ -38,6 +38,8 @@ const updateSchema = z.object({
   manifest: manifestClaimsSchema,
   /** Only while it is needed. */
   contentKey: z.nullable(base64url256),
+  /** Bytes of the image that the slot holds: what a device without the list of records goes on from. */
+  written: z.optional(z.int()),
 });
 export type Update = z.infer<typeof updateSchema>;
 

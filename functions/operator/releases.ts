@@ -28,8 +28,6 @@ import { readStoredTrust } from "./trust.ts";
 const listShard = "0";
 /** Counter of the item that says what its target is offered. */
 const offersCounter = 0;
-/** What DynamoDB takes in one transaction, less room for attribute names. */
-const transactionBytes = 4_000_000;
 
 /** A release as published: its manifest, what the manifest says, and its key. */
 export type Publication = { readonly manifest: CoSigned; readonly claims: ManifestClaims; readonly wrappedKey: string };
@@ -65,11 +63,8 @@ export function decideRelease(
   if (new Set(hardware).size < hardware.length)
     return invalid("manifest.hardware", "The manifest names a hardware twice.");
   const manifestBytes = manifest.reduce((sum, token) => sum + token.length, 0);
-  if (offerBytes(manifestBytes) > limits.tokenBytes || 2 * hardware.length * manifestBytes > transactionBytes) {
-    return invalid(
-      "manifest",
-      "The manifest is too large: larger chunks, fewer signatures or less hardware make it smaller.",
-    );
+  if (manifestBytes > limits.firmware.manifestBytes) {
+    return invalid("manifest", `A manifest has at most ${limits.firmware.manifestBytes} characters.`);
   }
   const highest = Math.max(0, ...offers.map((record) => record?.highest ?? 0));
   if (counter <= highest) {
@@ -156,11 +151,6 @@ async function openedManifest(manifest: CoSigned, trust: TrustClaims): Promise<P
 
 async function signingOf({ releaseKeys, releaseThreshold }: TrustClaims) {
   return { keys: await Promise.all(releaseKeys.map(thumbprint)), threshold: releaseThreshold };
-}
-
-/** An offer carries the manifest in JSON inside a JWS inside a JWE, each of which is base64url of the one before. */
-function offerBytes(manifestBytes: number): number {
-  return Math.ceil((manifestBytes * 16) / 9) + 4_096;
 }
 
 function targetsOf({ model, hardware }: ManifestClaims): string[] {

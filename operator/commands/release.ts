@@ -1,7 +1,9 @@
 import { randomBytes } from "node:crypto";
 
+import { limits } from "@sealpost/protocol/limits.ts";
 import { type ManifestClaims, manifestClaimsSchema } from "@sealpost/protocol/exchanges/firmware.ts";
 import { contentCipher } from "@sealpost/protocol/content/aes128gcm.ts";
+import { recordListOf } from "@sealpost/protocol/content/record-list.ts";
 import { signManifest } from "@sealpost/protocol/documents/manifest.ts";
 import type { ReplyOf } from "@sealpost/protocol/operator/acts.ts";
 import type { Release } from "@sealpost/protocol/operator/releases.ts";
@@ -10,8 +12,8 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import { isoTime } from "../duration.ts";
 import { OperatorFault } from "../fault.ts";
 import { generateContentKey } from "../firmware/content-key.ts";
-import { openImage } from "../firmware/image.ts";
-import { digestImage, sealImage } from "../firmware/seal-image.ts";
+import { openImage, usualRecordBytes } from "../firmware/image.ts";
+import { digestImage, sealImage, sha256 } from "../firmware/seal-image.ts";
 import { uploadObject } from "../firmware/upload.ts";
 import { kmsKeys } from "../kms-signer.ts";
 import { countOption, durationOption, hardwareOption, modelOption, several } from "../options.ts";
@@ -26,6 +28,7 @@ type PublishOptions = {
   readonly version: string;
   readonly counter?: number;
   readonly expires: number;
+  readonly recordBytes: number;
   readonly releaseKey?: readonly string[];
 };
 type ListOptions = PagingOptions & { readonly model?: string; readonly hardware?: string };
@@ -48,6 +51,11 @@ export function addReleaseCommands(program: Command): void {
         .argParser(durationOption)
         .default(yearSeconds, "365d"),
     )
+    .addOption(
+      new Option("--record-bytes <n>", "what a device holds in memory at once, from 1024; small ones for small devices")
+        .argParser(recordBytesOption)
+        .default(usualRecordBytes),
+    )
     .option("--release-key <arn...>", "KMS keys that sign (default: the stack's)", several(String))
     .action(publish);
 
@@ -60,7 +68,7 @@ export function addReleaseCommands(program: Command): void {
 async function publish(path: string, options: PublishOptions, command: Command): Promise<void> {
   const { stack, service, output } = openSession(command);
   const { model, hardware, version, expires } = options;
-  const image = await openImage(path);
+  const image = await openImage(path, options.recordBytes);
 
   output.step("Reading what is published");
   const newest = await newestReleases(service, model, hardware);
@@ -77,10 +85,10 @@ async function publish(path: string, options: PublishOptions, command: Command):
   // 192 random bits: nobody guesses where an image is.
   const object = randomBytes(24).toString("base64url");
   const { plaintext, wrapped } = await generateContentKey(stack, object);
-  const cipher = await contentCipher(plaintext, crypto.getRandomValues(new Uint8Array(16)), image.chunkBytes);
+  const cipher = await contentCipher(plaintext, crypto.getRandomValues(new Uint8Array(16)), image.recordBytes);
   plaintext.fill(0);
 
-  const hashing = `Hashing ${image.size} bytes in ${image.chunkCount} chunks`;
+  const hashing = `Hashing ${image.size} bytes in ${image.recordCount} records`;
   output.step(hashing);
   const digests = await digestImage(image, cipher, (fraction) => output.step(hashing, fraction));
   const now = Math.floor(Date.now() / 1000);
@@ -94,8 +102,8 @@ async function publish(path: string, options: PublishOptions, command: Command):
     counter,
     size: image.size,
     sha256: digests.image,
-    chunkBytes: image.chunkBytes,
-    chunks: digests.chunks,
+    recordBytes: image.recordBytes,
+    recordsSha256: sha256(digests.records).toString("base64url"),
     object,
   });
 
@@ -106,6 +114,15 @@ async function publish(path: string, options: PublishOptions, command: Command):
     bytes: image.encryptedBytes,
     sha256: digests.encrypted,
     body: () => sealImage(image, cipher, digests, (fraction) => output.step(uploading, fraction)),
+  });
+  output.step(`Uploading the list of ${image.recordCount} records`);
+  await uploadObject(stack, {
+    object: recordListOf(object),
+    bytes: digests.records.length,
+    sha256: sha256(digests.records),
+    async *body() {
+      yield digests.records;
+    },
   });
   output.step("Signing the manifest with the release key");
   const manifest = await signManifest(
@@ -190,6 +207,13 @@ function checkCounter(counter: number, newest: number): void {
     `The release counter must be above ${newest}, which is published for this model and hardware: devices never go back.`,
     "leave --counter out to take the next one",
   );
+}
+
+function recordBytesOption(text: string): number {
+  const { least, most } = limits.firmware.recordBytes;
+  const bytes = Number(text);
+  if (/^\d{1,7}$/.test(text) && bytes >= least && bytes <= most) return bytes;
+  throw new InvalidArgumentError(`It is a whole number from ${least} to ${most}.`);
 }
 
 function versionOption(text: string): string {

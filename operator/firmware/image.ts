@@ -9,17 +9,21 @@ import { OperatorFault } from "../fault.ts";
 export type Image = {
   readonly path: string;
   readonly size: number;
-  readonly chunkBytes: number;
-  readonly chunkCount: number;
+  /** Plaintext bytes of each record but the last. */
+  readonly recordBytes: number;
+  readonly recordCount: number;
   /** Of the image encrypted by RFC 8188. */
   readonly encryptedBytes: number;
 };
 
-/** More chunks make a manifest that takes longer to fetch than what it saves when one is damaged. */
-const mostChunks = 1_024;
+/** What devices with an operating system hold with ease; smaller records are for devices that cannot. */
+export const usualRecordBytes = 65_536;
 
-/** @throws OperatorFault */
-export async function openImage(path: string): Promise<Image> {
+/**
+ * @param recordBytes within the limits of the protocol
+ * @throws OperatorFault
+ */
+export async function openImage(path: string, recordBytes: number = usualRecordBytes): Promise<Image> {
   const size = await withFile(path, async (file) => {
     const stat = await file.stat();
     if (!stat.isFile()) throw new OperatorFault("usage", `${path} is no file.`, "name the firmware image");
@@ -33,29 +37,23 @@ export async function openImage(path: string): Promise<Image> {
       "publish a smaller image",
     );
   }
-  return { path, size, ...cut(size) };
-}
-
-/** The smallest power of two, from the least that the protocol allows, that makes few enough chunks. */
-export function cut(size: number): Pick<Image, "chunkBytes" | "chunkCount" | "encryptedBytes"> {
-  let chunkBytes: number = limits.firmware.chunkBytes;
-  while (countRecords(size, chunkBytes) > mostChunks) chunkBytes *= 2;
-  return { chunkBytes, chunkCount: countRecords(size, chunkBytes), encryptedBytes: contentBytes(size, chunkBytes) };
+  const recordCount = countRecords(size, recordBytes);
+  return { path, size, recordBytes, recordCount, encryptedBytes: contentBytes(size, recordBytes) };
 }
 
 /**
- * The chunks in order, each whole but the last. One buffer is used for all: a chunk is gone when the next is asked for.
+ * The data of the records in order, each whole but the last. One buffer is used for all: data is gone when the next is asked for.
  * @throws OperatorFault if the file does not have the size it had
  */
-export async function* readChunks({ path, size, chunkBytes, chunkCount }: Image): AsyncGenerator<Uint8Array> {
+export async function* readRecords({ path, size, recordBytes, recordCount }: Image): AsyncGenerator<Uint8Array> {
   const file = await openFile(path);
   try {
-    const buffer = new Uint8Array(chunkBytes);
-    for (let index = 0; index < chunkCount; index += 1) {
-      const wanted = Math.min(chunkBytes, size - index * chunkBytes);
+    const buffer = new Uint8Array(recordBytes);
+    for (let index = 0; index < recordCount; index += 1) {
+      const wanted = Math.min(recordBytes, size - index * recordBytes);
       let filled = 0;
       while (filled < wanted) {
-        const { bytesRead } = await file.read(buffer, filled, wanted - filled, index * chunkBytes + filled);
+        const { bytesRead } = await file.read(buffer, filled, wanted - filled, index * recordBytes + filled);
         if (bytesRead === 0) throw changedFault(path);
         filled += bytesRead;
       }

@@ -19,8 +19,5 @@ export async function openManifest(document: CoSigned, trust: TrustClaims): Prom
   if (signers.size < trust.releaseThreshold) throw new TokenError("signature", "manifest threshold");
   const claims = parseClaims(payload, manifestClaimsSchema, "manifest");
   if (claims.iss !== trust.iss) throw new TokenError("issuer", "manifest iss");
-  if (claims.chunks.length !== Math.ceil(claims.size / claims.chunkBytes)) {
-    throw new TokenError("claims", "chunks");
-  }
   return claims;
 }

@@ -58,10 +58,10 @@ export const manifestClaimsSchema = z.object({
   size: z.int().check(z.positive(), z.maximum(limits.firmware.imageBytes)),
   /** SHA-256 of the whole plaintext, base64url. */
   sha256: base64url256,
-  /** Plaintext bytes of each chunk but the last; one RFC 8188 record carries one chunk. */
-  chunkBytes: z.int().check(z.minimum(limits.firmware.chunkBytes), z.maximum(limits.firmware.largestChunkBytes)),
-  /** SHA-256 of each plaintext chunk, base64url. */
-  chunks: z.array(base64url256).check(z.minLength(1), z.maxLength(limits.firmware.chunks)),
+  /** Plaintext bytes of each RFC 8188 record but the last. */
+  recordBytes: z.int().check(z.minimum(limits.firmware.recordBytes.least), z.maximum(limits.firmware.recordBytes.most)),
+  /** SHA-256 of the object that lists the SHA-256 of each encrypted record, base64url. */
+  recordsSha256: base64url256,
   /** Name of the encrypted object below `<messageUrl>/firmware/`. */
   object: z.string().check(z.regex(/^[A-Za-z0-9_-]{22,64}$/)),
 });
@@ -75,7 +75,7 @@ export type FirmwareState = (typeof firmwareStates)[number];
 export const firmwareReportBodySchema = z.strictObject({
   counter: releaseCounter,
   state: z.enum(firmwareStates),
-  /** A stable local code such as `chunk-mismatch`. */
+  /** A stable local code such as `image-mismatch`. */
   reason: z.optional(z.string().check(z.regex(/^[a-z][a-z-]{0,63}$/))),
 });
 export type FirmwareReportBody = z.infer<typeof firmwareReportBodySchema>;

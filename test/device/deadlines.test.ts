@@ -222,7 +222,7 @@ describe("an image", () => {
       const stream = await home.messages.get(url, range);
       gets += 1;
       const cut = async function* () {
-        let rest = 90_000;
+        let rest = 60_000;
         for await (const piece of stream.body) {
           yield piece.subarray(0, rest);
           rest -= piece.length;

@@ -143,6 +143,28 @@ describe("messages over fetch", () => {
     });
   });
 
+  test.each([
+    ["in capitals", "Bytes 5-9/10", 5],
+    ["with more space", "bytes  5-9/10", 5],
+    ["of another unit", "octets 5-9/10", Infinity],
+    ["absent", undefined, Infinity],
+  ])("ok/a range unit %s", async (_, contentRange, first) => {
+    const url = await serve((_request, response) => {
+      response.writeHead(206, contentRange === undefined ? {} : { "content-range": contentRange }).end("56789");
+    });
+    expect(await transport.get(url, { first: 5 })).toMatchObject({ status: 206, first });
+  });
+
+  test("ok/without a Range no content-coding is asked for either", async () => {
+    let asked: string | undefined;
+    const url = await serve((request, response) => {
+      asked = String(request.headers["accept-encoding"]);
+      response.end();
+    });
+    await transport.get(url);
+    expect(asked).toBe("identity");
+  });
+
   test("ok/a coding that only the device opens is passed through, and Range is sent", async () => {
     const url = await serve((request, response) => {
       expect(request.headers["accept-encoding"]).toBe("identity");

@@ -3,13 +3,16 @@ import { createHash, randomBytes } from "node:crypto";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { contentCipher } from "@sealpost/protocol/content/aes128gcm.ts";
+import { contentBytes, contentCipher, countRecords } from "@sealpost/protocol/content/aes128gcm.ts";
+import { recordListBytes } from "@sealpost/protocol/content/record-list.ts";
+import { limits } from "@sealpost/protocol/limits.ts";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 
-import { type Image, cut, openImage } from "../../operator/firmware/image.ts";
+import { type Image, openImage } from "../../operator/firmware/image.ts";
+import { listRecords } from "../device/support/release.ts";
 import { digestImage, sealImage } from "../../operator/firmware/seal-image.ts";
 
-const chunkBytes = 65_536;
+const recordBytes = 65_536;
 const contentKey = () => new Uint8Array(Buffer.alloc(32, 3));
 const salt = () => new Uint8Array(Buffer.alloc(16, 5));
 const ignore = () => undefined;
@@ -28,7 +31,7 @@ async function fileOf(bytes: Uint8Array): Promise<Image> {
 }
 
 async function encrypt(image: Image): Promise<Buffer> {
-  const cipher = await contentCipher(contentKey(), salt(), image.chunkBytes);
+  const cipher = await contentCipher(contentKey(), salt(), image.recordBytes);
   const digests = await digestImage(image, cipher, ignore);
   const parts: Uint8Array[] = [];
   for await (const part of sealImage(image, cipher, digests, ignore)) parts.push(part);
@@ -71,17 +74,17 @@ async function decrypt(
 describe("an encrypted image", () => {
   test.each([
     ["one octet", 1, 1],
-    ["one octet less than a chunk", chunkBytes - 1, 1],
-    ["exactly one chunk", chunkBytes, 1],
-    ["one octet more", chunkBytes + 1, 2],
-    ["whole chunks", 3 * chunkBytes, 3],
-    ["300 chunks and a bit", 300 * chunkBytes + 77, 301],
+    ["one octet less than a chunk", recordBytes - 1, 1],
+    ["exactly one chunk", recordBytes, 1],
+    ["one octet more", recordBytes + 1, 2],
+    ["whole chunks", 3 * recordBytes, 3],
+    ["300 chunks and a bit", 300 * recordBytes + 77, 301],
   ])("ok/%s: one record for each chunk, read back by RFC 8188", async (_, size, records) => {
     const bytes = randomBytes(size);
     const image = await fileOf(bytes);
     const encrypted = await encrypt(image);
     expect(encrypted.length).toBe(image.encryptedBytes);
-    expect(encrypted.readUInt32BE(16)).toBe(chunkBytes + 17);
+    expect(encrypted.readUInt32BE(16)).toBe(recordBytes + 17);
     expect(encrypted[20]).toBe(0);
     const read = await decrypt(encrypted, contentKey());
     expect(read.records).toBe(records);
@@ -104,44 +107,42 @@ describe("an encrypted image", () => {
   });
 });
 
-test("the digests are of the image, of each chunk and of what is uploaded", async () => {
-  const bytes = randomBytes(2 * chunkBytes + 9);
+test("ok/the digests are of the image, of each encrypted record and of what is uploaded", async () => {
+  const bytes = randomBytes(2 * recordBytes + 9);
   const image = await fileOf(bytes);
-  const cipher = await contentCipher(contentKey(), salt(), image.chunkBytes);
+  const cipher = await contentCipher(contentKey(), salt(), image.recordBytes);
   const digests = await digestImage(image, cipher, ignore);
   expect(digests.image).toBe(sha256(bytes));
-  expect(digests.chunks).toEqual(
-    [0, 1, 2].map((chunk) => sha256(bytes.subarray(chunk * chunkBytes, (chunk + 1) * chunkBytes))),
-  );
-  expect(digests.encrypted.toString("base64url")).toBe(sha256(await encrypt(image)));
+  const encrypted = await encrypt(image);
+  expect(digests.records).toEqual(listRecords(encrypted, recordBytes + 17));
+  expect(digests.records).toHaveLength(3 * 32);
+  expect(digests.encrypted.toString("base64url")).toBe(sha256(encrypted));
 });
 
 test("fails/a file that changed between the passes is not encrypted under the same key", async () => {
-  const bytes = randomBytes(2 * chunkBytes);
+  const bytes = randomBytes(2 * recordBytes);
   const image = await fileOf(bytes);
-  const cipher = await contentCipher(contentKey(), salt(), image.chunkBytes);
+  const cipher = await contentCipher(contentKey(), salt(), image.recordBytes);
   const digests = await digestImage(image, cipher, ignore);
-  bytes[chunkBytes] = (bytes[chunkBytes] ?? 0) ^ 1;
+  bytes[recordBytes] = (bytes[recordBytes] ?? 0) ^ 1;
   await writeFile(image.path, bytes);
   const parts = sealImage(image, cipher, digests, ignore);
   expect((await parts.next()).value?.length).toBe(21);
-  expect((await parts.next()).value?.length).toBe(chunkBytes + 17);
+  expect((await parts.next()).value?.length).toBe(recordBytes + 17);
   await expect(parts.next()).rejects.toMatchObject({ code: "usage" });
 });
 
 test("fails/a file that became shorter", async () => {
-  const image = await fileOf(randomBytes(chunkBytes + 5));
-  await writeFile(image.path, randomBytes(chunkBytes));
+  const image = await fileOf(randomBytes(recordBytes + 5));
+  await writeFile(image.path, randomBytes(recordBytes));
   await expect(encrypt(image)).rejects.toMatchObject({ code: "usage" });
 });
 
-test.each([
-  [1, 65_536, 1],
-  [1_024 * 65_536, 65_536, 1_024],
-  [1_024 * 65_536 + 1, 131_072, 513],
-  [1_073_741_824, 1_048_576, 1_024],
-])("%i octets are cut into chunks of %i", (size, bytes, count) => {
-  expect(cut(size)).toMatchObject({ chunkBytes: bytes, chunkCount: count });
+test("ok/the largest image in the smallest records has a list of 32 MiB", () => {
+  const { imageBytes, recordBytes: bytes } = limits.firmware;
+  expect(countRecords(imageBytes, bytes.least)).toBe(1_048_576);
+  expect(recordListBytes(imageBytes, bytes.least)).toBe(33_554_432);
+  expect(contentBytes(imageBytes, bytes.least)).toBe(1_091_567_637);
 });
 
 test.each([

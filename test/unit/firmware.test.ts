@@ -36,8 +36,8 @@ async function publish(counter: number, more: Partial<ManifestClaims> = {}) {
     counter,
     size: 10,
     sha256: "A".repeat(43),
-    chunkBytes: 65_536,
-    chunks: ["A".repeat(43)],
+    recordBytes: 65_536,
+    recordsSha256: "A".repeat(43),
     object: `object-${String(counter).padStart(20, "0")}`,
     ...more,
   };

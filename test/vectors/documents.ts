@@ -373,7 +373,7 @@ export type ManifestVector = { readonly document: CoSigned };
 
 export async function manifests(): Promise<VectorFile<ManifestVector>> {
   const typ = tokenTypes.manifest;
-  const chunk = (bytes: number) => createHash("sha256").update(Buffer.alloc(bytes)).digest("base64url");
+  const digest = (bytes: number) => createHash("sha256").update(Buffer.alloc(bytes)).digest("base64url");
   const base = {
     iss: serviceId,
     iat: now,
@@ -383,9 +383,9 @@ export async function manifests(): Promise<VectorFile<ManifestVector>> {
     version: "2.0.0",
     counter: 2,
     size: 100_000,
-    sha256: chunk(100_000),
-    chunkBytes: 65_536,
-    chunks: [chunk(65_536), chunk(34_464)],
+    sha256: digest(100_000),
+    recordBytes: 65_536,
+    recordsSha256: digest(64),
     object: "firmware-object-0123456789",
   };
   const build = (by: readonly EcName[] = ["releaseA", "releaseB"], more: Json = {}) =>
@@ -417,8 +417,14 @@ export async function manifests(): Promise<VectorFile<ManifestVector>> {
     ],
     ["of another type", "typ", "jws-header", await coSign(tokenTypes.receipt, base, ["releaseA", "releaseB"])],
     ["another service", "iss", "issuer", await build(undefined, { iss: "another-service" })],
-    ["a chunk too few", "chunks", "claims", await build(undefined, { chunks: base.chunks.slice(1) })],
-    ["a chunk too many", "chunks", "claims", await build(undefined, { chunks: [...base.chunks, chunk(1)] })],
+    ["records too small", "recordBytes", "claims", await build(undefined, { recordBytes: 1_023 })],
+    ["records too large", "recordBytes", "claims", await build(undefined, { recordBytes: 1_048_577 })],
+    [
+      "no digest of the list of records",
+      "recordsSha256 is missing",
+      "claims",
+      await build(undefined, { recordsSha256: undefined }),
+    ],
     ["an image too large", "size", "claims", await build(undefined, { size: limits.firmware.imageBytes + 1 })],
     ["counter 0", "counter", "claims", await build(undefined, { counter: 0 })],
     ["no expiry", "exp is missing", "claims", await build(undefined, { exp: undefined })],
@@ -436,6 +442,10 @@ export async function manifests(): Promise<VectorFile<ManifestVector>> {
       { name: "two of three, in another order", document: [b, a] },
       { name: "three of three", document: await build(["releaseA", "releaseB", "releaseC"]) },
       { name: "an unknown member", document: await build(undefined, { extra: 1 }) },
+      {
+        name: "the largest image in the smallest records",
+        document: await build(undefined, { size: limits.firmware.imageBytes, recordBytes: 1_024 }),
+      },
       { name: "two of three and a stranger", document: await build(["releaseA", "releaseB", "stranger"]) },
     ],
     invalid: cases.map(([name, change, error, document]) => ({ name, change, error, document })),
@@ -502,6 +512,8 @@ export type ContentVector = {
   readonly content: string;
   /** Data of the records, base64url. */
   readonly records?: readonly string[];
+  /** The list of records: SHA-256 of each encrypted one, base64url. */
+  readonly recordList?: string;
 };
 
 /** Contents are deterministic: the salt is fixed. */
@@ -562,10 +574,32 @@ export function contents(): VectorFile<ContentVector> {
     ["cut inside the last record", "one byte less", encode({ cut: 1 })],
     ["another key", "the keying material", { ...flipped, contentKey: Buffer.alloc(32, 8).toString("base64url") }],
   ];
+  const recordListOf = ({ content, recordSize: size }: ContentVector) => {
+    const records = Buffer.from(content, "base64url").subarray(21);
+    const digests: Buffer[] = [];
+    for (let at = 0; at < records.length; at += size) {
+      digests.push(
+        createHash("sha256")
+          .update(records.subarray(at, at + size))
+          .digest(),
+      );
+    }
+    return { recordList: Buffer.concat(digests).toString("base64url") };
+  };
   return {
     valid: [
-      { name: "RFC 8188 §3.1", ...rfc, records: [Buffer.from("I am the walrus").toString("base64url")] },
-      { name: "three records", ...encode(), records: data.map((plain) => plain.toString("base64url")) },
+      {
+        name: "RFC 8188 §3.1",
+        ...rfc,
+        ...recordListOf(rfc),
+        records: [Buffer.from("I am the walrus").toString("base64url")],
+      },
+      {
+        name: "three records",
+        ...encode(),
+        ...recordListOf(encode()),
+        records: data.map((plain) => plain.toString("base64url")),
+      },
     ],
     invalid: cases.map(([name, change, vector]) => ({ name, change, error: "null", ...vector })),
   };

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { readFileSync, readdirSync } from "node:fs";
 
 import { describe, expect, test } from "vitest";
@@ -238,14 +239,20 @@ describe("encrypted contents", () => {
       );
       if (!cipher) throw refused();
       const records: string[] = [];
+      const digests: Buffer[] = [];
       for (let at = 21, index = 0; at < bytes.length; at += recordSize, index += 1) {
         const data = await cipher.open(index, bytes.slice(at, at + recordSize), at + recordSize >= bytes.length);
         if (!data) throw refused();
         records.push(Buffer.from(data).toString("base64url"));
+        digests.push(
+          createHash("sha256")
+            .update(bytes.subarray(at, at + recordSize))
+            .digest(),
+        );
       }
-      return records;
+      return { records, recordList: Buffer.concat(digests).toString("base64url") };
     },
-    ({ records = [] }) => records,
+    ({ records = [], recordList }) => ({ records, recordList }),
   );
 });
 

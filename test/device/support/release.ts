@@ -1,7 +1,6 @@
 import { createCipheriv, createHash, hkdfSync, randomBytes } from "node:crypto";
 
 import type { ManifestClaims } from "@sealpost/protocol/exchanges/firmware.ts";
-import { limits } from "@sealpost/protocol/limits.ts";
 import { signManifest } from "@sealpost/protocol/documents/manifest.ts";
 import type { Signer } from "@sealpost/protocol/token/jws.ts";
 
@@ -19,11 +18,10 @@ const digest = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest(
 
 /** An image, encrypted by an independent implementation, and its manifest. */
 export function makeRelease(image: Uint8Array, change: Partial<ManifestClaims> = {}) {
-  const chunkBytes = limits.firmware.chunkBytes;
+  const { recordBytes = 65_536 } = change;
   const contentKey = randomBytes(32);
-  const chunks = Array.from({ length: Math.ceil(image.length / chunkBytes) }, (_, index) =>
-    digest(image.subarray(index * chunkBytes, (index + 1) * chunkBytes)),
-  );
+  const encrypted = encryptContent(image, contentKey, recordBytes + 17);
+  const records = listRecords(encrypted, recordBytes + 17);
   const claims: ManifestClaims = {
     iss: serviceId,
     iat: present,
@@ -34,12 +32,25 @@ export function makeRelease(image: Uint8Array, change: Partial<ManifestClaims> =
     counter: 2,
     size: image.length,
     sha256: digest(image),
-    chunkBytes,
-    chunks,
+    recordBytes,
+    recordsSha256: digest(records),
     object: randomBytes(16).toString("base64url"),
     ...change,
   };
-  return { claims, contentKey, encrypted: encryptContent(image, contentKey, chunkBytes + 17) };
+  return { claims, contentKey, encrypted, records };
+}
+
+/** The object beside the image. */
+export function listRecords(encrypted: Uint8Array, recordSize: number): Buffer {
+  const digests: Buffer[] = [];
+  for (let at = 21; at < encrypted.length; at += recordSize) {
+    digests.push(
+      createHash("sha256")
+        .update(encrypted.subarray(at, at + recordSize))
+        .digest(),
+    );
+  }
+  return Buffer.concat(digests);
 }
 
 /**
@@ -83,7 +94,7 @@ export function encryptContent(
  */
 export async function publishRelease(
   bench: Bench,
-  { claims, contentKey, encrypted }: ReturnType<typeof makeRelease>,
+  { claims, contentKey, encrypted, records }: ReturnType<typeof makeRelease>,
   signer: Signer = bench.service.releaseKey,
   offered: { readonly counter: number; readonly exp: number } = claims,
 ): Promise<void> {
@@ -115,4 +126,5 @@ export async function publishRelease(
     { table: "releases", item: offers, when: before ? { revision: before.revision } : "absent" },
   ]);
   bench.objects.set(object, encrypted);
+  bench.objects.set(`${object}.records`, records);
 }
