@@ -1,5 +1,7 @@
+import { createWriteStream } from "node:fs";
 import { mkdir, rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
+import { finished } from "node:stream/promises";
 
 import { EMULATOR_REGION } from "./emulator/aws-environment.ts";
 import { issueEdgeCertificates } from "./network/certificates.ts";
@@ -24,6 +26,8 @@ export type StackOptions = {
   readonly tlsPort?: number;
   readonly plainPort?: number;
   readonly signal?: AbortSignal;
+  /** Called with each line that a function prints; all of them are in `logs/functions.log` too. */
+  readonly onFunctionLine?: (line: string) => void;
   /** Called with the id of each child process, so that a killed run can be cleaned up later. */
   readonly started?: (pid: number) => void;
   /** Where cdk.json and operator/ are; the repository unless told. */
@@ -68,11 +72,20 @@ export async function startStack(options: StackOptions): Promise<RunningStack> {
       log,
       ...(options.signal ? { signal: options.signal } : {}),
     });
+    const functionLog = createWriteStream(join(logs, "functions.log"));
+    ends.push(async () => {
+      functionLog.end();
+      await finished(functionLog);
+    });
     const emulator = await timed(log, "emulator started", () =>
       startEmulator({
         python,
         temporaryDirectory: join(directory, "emulator-tmp"),
         logPath: join(logs, "emulator.log"),
+        onFunctionLine: (line) => {
+          functionLog.write(`${line}\n`);
+          options.onFunctionLine?.(line);
+        },
         ...watched,
       }),
     );

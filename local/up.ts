@@ -1,8 +1,9 @@
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { parseArgs } from "node:util";
 
 import { cleanUp } from "./process/clean-up.ts";
 import { LocalFault } from "./fault.ts";
+import { tellReason } from "./reasons.ts";
 import { reportFault } from "./report-fault.ts";
 import { type Claim, claimRun, isRunning, readRunState, runningMessage } from "./process/run-state.ts";
 import { REPOSITORY } from "./repository.ts";
@@ -84,6 +85,10 @@ async function runUntilEnded(claim: Claim, ports: Ports): Promise<number> {
     running = await startStack({
       directory: DIRECTORY,
       log: (line) => console.log(line),
+      onFunctionLine: (line) => {
+        const told = tellReason(line);
+        if (told !== undefined) console.log(told);
+      },
       signal: abort.signal,
       started: (pid) => claim.record(pid),
       ...ports,
@@ -102,6 +107,7 @@ async function runUntilEnded(claim: Claim, ports: Ports): Promise<number> {
 }
 
 function whatToTry({ stack }: RunningStack): string {
+  const functionLog = relative(process.cwd(), join(DIRECTORY, "logs", "functions.log"));
   return `
 Sealpost is up. Everything here is on this machine and gone after Ctrl-C.
 
@@ -114,6 +120,8 @@ In another terminal:
   npx sealpost-device bootstrap --package credential.json
   npx sealpost --help; npx sealpost-device --help
   curl -i ${stack.messageUrl}/keys
+
+What is refused is explained here, in a line each; every line of the functions is in ${functionLog}.
 `;
 }
 

@@ -3,6 +3,8 @@ import { once } from "node:events";
 import { mkdir, open, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { get } from "node:http";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { Readable } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
 
 import { isolatedEnvironment } from "./aws-environment.ts";
@@ -28,6 +30,8 @@ export type EmulatorOptions = {
   /** The emulator's temporary files; made here, deleted by `stop`. */
   readonly temporaryDirectory: string;
   readonly logPath: string;
+  /** Called with each line that a function prints. */
+  readonly onFunctionLine?: (line: string) => void;
   readonly signal?: AbortSignal;
   readonly started?: (pid: number) => void;
 };
@@ -83,8 +87,8 @@ async function launch(options: EmulatorOptions, port: number): Promise<Emulator>
       IOT_MTLS_ENABLED: "0",
       PYTHONUNBUFFERED: "1",
     },
-    // The open pipe is a sign of life: see emulator.py.
-    stdio: ["pipe", log.fd, log.fd],
+    // The first pipe, open, is a sign of life (emulator.py); the last carries what functions print (measures.py).
+    stdio: ["pipe", log.fd, log.fd, "pipe"],
     detached: true,
   });
   await log.close();
@@ -93,6 +97,11 @@ async function launch(options: EmulatorOptions, port: number): Promise<Emulator>
     spawnError = error;
   });
   child.stdin?.on("error", () => undefined);
+  const functionLines = child.stdio[3];
+  // Read in any case: a full pipe would stop the emulator.
+  if (functionLines instanceof Readable) {
+    createInterface({ input: functionLines }).on("line", (line) => options.onFunctionLine?.(line));
+  }
   const ended = new Promise<void>((resolve) => {
     child.once("exit", () => resolve());
     child.once("error", () => resolve());

@@ -2,12 +2,16 @@
 
 import collections
 import json
+import os
 import threading
 
 from ministack.core import iam_actions, lambda_runtime
 from ministack.services import lambda_svc
 
 WORKERS_A_FUNCTION = 8
+
+# See emulator.ts.
+FUNCTION_LINES = 3
 
 KMS_CONDITION_FIELDS = {
     "kms:signingalgorithm": "SigningAlgorithm",
@@ -67,7 +71,24 @@ def evaluate_kms_conditions() -> None:
     iam_actions.request_tag_context = context
 
 
+def hand_on_lines() -> None:
+    """What functions print goes to the process that started this one as well, line by line, over a pipe."""
+    lines = os.fdopen(FUNCTION_LINES, "w", buffering=1, encoding="utf-8")
+    write = lambda_svc._emit_lambda_logs
+
+    def handed_on(function, request_id, text, error, *more, **named):
+        for line in text.splitlines():
+            try:
+                lines.write(line + "\n")
+            except OSError:
+                break
+        return write(function, request_id, text, error, *more, **named)
+
+    lambda_svc._emit_lambda_logs = handed_on
+
+
 def apply() -> None:
     limit_workers()
     contain_failed_start()
     evaluate_kms_conditions()
+    hand_on_lines()
