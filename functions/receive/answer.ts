@@ -3,9 +3,10 @@ import { sealReply } from "@sealpost/protocol/messages/reply.ts";
 import { isTokenError } from "@sealpost/protocol/token/token-error.ts";
 
 import { type FaultCode, faultCode } from "../lambda/fault.ts";
-import { type Answer, execute, refuse } from "./execute.ts";
-import { type ReplyTo, openRequest } from "./open.ts";
+import { type ReplyTo, type VerifiedRequest, openRequest } from "./open.ts";
 import type { MessagePorts } from "./ports.ts";
+import { type Answer, refuse, render } from "./render.ts";
+import { write } from "./write.ts";
 
 /** What goes back over the wire, and what the log may say of it. */
 export type Answered =
@@ -14,13 +15,13 @@ export type Answered =
 export type Log = { readonly [field: string]: string | number | boolean | undefined };
 
 /**
- * The way of one message: open, execute, seal. Whatever fails before the sender is proven gets one uniform problem; the log has the reason.
+ * The way of one message: open, write, render, seal. Whatever fails before the sender is proven gets one uniform problem; the log has the reason.
  * @param now Unix seconds
  */
 export async function answerMessage(ports: MessagePorts, token: string, now: number): Promise<Answered> {
   try {
     const request = await openRequest(ports, token);
-    const answer = await execute(ports, request, now).catch(askToRetry);
+    const answer = await effect(ports, request, now).catch(askToRetry);
     const { message, replyTo } = request;
     const operation = message.kind === "claims" ? message.claims.operation : undefined;
     const log = { outcome: answer.status, deviceId: replyTo.deviceId, seq: replyTo.seq, operation };
@@ -28,6 +29,11 @@ export async function answerMessage(ports: MessagePorts, token: string, now: num
   } catch (error) {
     return await explain(ports, error);
   }
+}
+
+async function effect(ports: MessagePorts, request: VerifiedRequest, now: number): Promise<Answer> {
+  const step = await write(ports, request, now);
+  return step ? render(ports.exchanges, request, step) : refuse({ code: "throttled" });
 }
 
 /** A service that is busy can still say so under seal; the same message then finds its outcome or takes effect. */

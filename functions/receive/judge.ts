@@ -1,36 +1,36 @@
 import { limits } from "@sealpost/protocol/limits.ts";
-import type { Refusal, RefusalCode } from "@sealpost/protocol/messages/refusals.ts";
-import type { RequestClaims } from "@sealpost/protocol/messages/request.ts";
 import { deregistration } from "@sealpost/protocol/exchanges/deregistration.ts";
 import { isOperation } from "@sealpost/protocol/exchanges/exchanges.ts";
+import type { Refusal, RefusalCode } from "@sealpost/protocol/messages/refusals.ts";
+import type { RequestClaims } from "@sealpost/protocol/messages/request.ts";
 
 import type { ServedExchange, ServedExchanges } from "../exchanges/exchange.ts";
-import type { Device } from "../registry/device.ts";
 import { type Outcome, isTooFarAhead, place } from "../registry/window.ts";
 import type { DeviceStatus } from "../store/records.ts";
 import type { VerifiedRequest } from "./open.ts";
 
+/** A message's place in its device's order, and what identifies it there. */
+export type Place = { readonly seq: number; readonly ack: number; readonly digest: string };
+
 /** What is to be done with a verified message, before any exchange looks at it. */
 export type Verdict =
-  /** Answer from what is stored; write nothing. */
-  | { readonly kind: "stored"; readonly outcome: Pick<Outcome, "status" | "result"> }
-  /** Refuse and write nothing: the same message may come again, or never has an effect. */
+  /** Tell what is stored. */
+  | { readonly kind: "repeat"; readonly outcome: Pick<Outcome, "status" | "result"> }
+  /** Refuse, and use up nothing: the same message may come again, or never has an effect. */
   | { readonly kind: "refuse"; readonly refusal: Refusal }
   /** Refuse for good: the seq is used up. */
   | { readonly kind: "settle"; readonly refusal: Refusal; readonly at: Place }
-  | { readonly kind: "execute"; readonly exchange: ServedExchange; readonly claims: RequestClaims; readonly at: Place };
-
-export type Place = { readonly seq: number; readonly ack: number; readonly digest: string };
+  | { readonly kind: "execute"; readonly exchange: ServedExchange; readonly body: unknown; readonly at: Place };
 
 /**
  * The order of delivery rule 4: below the window, seq used, status, ack + W, time, execute. A tombstone answers a `deregister` before all of
  * them (rule 13).
  * @param now Unix seconds
  */
-export function check(exchanges: ServedExchanges, { message }: VerifiedRequest, device: Device, now: number): Verdict {
+export function judge(exchanges: ServedExchanges, { message, device }: VerifiedRequest, now: number): Verdict {
   const { status, window } = device;
   if (message.kind === "claims" && status === "deregistered" && message.claims.operation === deregistration.operation) {
-    return { kind: "stored", outcome: { status: "ok", result: {} } };
+    return { kind: "repeat", outcome: { status: "ok", result: {} } };
   }
   const at: Place | undefined =
     message.kind === "claims" ? { ...message.claims, digest: message.digest } : message.place;
@@ -39,7 +39,7 @@ export function check(exchanges: ServedExchanges, { message }: VerifiedRequest, 
   const found = place(window, at.seq, at.digest);
   if (found.kind === "below") return { kind: "refuse", refusal: { code: "below-window", highest: window.high } };
   if (found.kind === "conflict") return { kind: "refuse", refusal: { code: "conflict", highest: window.high } };
-  if (found.kind === "used") return { kind: "stored", outcome: found.outcome };
+  if (found.kind === "used") return { kind: "repeat", outcome: found.outcome };
   const tooFarAhead = isTooFarAhead(window, at.seq, at.ack);
   const ending = endings[status];
   // Told at any seq; but what lies too far ahead does not move the window.
@@ -47,14 +47,14 @@ export function check(exchanges: ServedExchanges, { message }: VerifiedRequest, 
   if (tooFarAhead) return { kind: "refuse", refusal: { code: "too-far-ahead" } };
   if (message.kind === "defect") return { kind: "settle", refusal: { code: "malformed", ...defectOf(message) }, at };
 
-  const { claims } = message;
-  if (!isTimely(claims, now)) return { kind: "refuse", refusal: { code: "clock", time: now } };
-  const { operation } = claims;
-  if (!isOperation(operation))
+  const { operation, body } = message.claims;
+  if (!isTimely(message.claims, now)) return { kind: "refuse", refusal: { code: "clock", time: now } };
+  if (!isOperation(operation)) {
     return { kind: "settle", refusal: { code: "unsupported-operation", field: "operation" }, at };
+  }
   const exchange = exchanges[operation];
   if (!exchange.statuses.includes(status)) return { kind: "settle", refusal: { code: "not-registered" }, at };
-  return { kind: "execute", exchange, claims, at };
+  return { kind: "execute", exchange, body, at };
 }
 
 /** What a device is told that has ended, whatever it says. */
