@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 
+import { messageSchemes, parseBaseUrl } from "@sealpost/protocol/documents/base-url.ts";
 import { hardwareSchema, modelSchema } from "@sealpost/protocol/exchanges/firmware.ts";
 import { type EcPublicJwk, ecPublicJwkSchema } from "@sealpost/protocol/token/keys.ts";
 import { InvalidArgumentError } from "commander";
@@ -44,16 +45,20 @@ export function hardwareOption(text: string): string {
   );
 }
 
-export function httpUrlOption(text: string): string {
-  const url = URL.parse(text);
-  if ((url?.protocol === "http:" || url?.protocol === "https:") && url.search === "" && url.hash === "")
-    return text.replace(/\/+$/u, "");
-  throw new InvalidArgumentError("It is an http or https URL without query, as http://devices.example.com.");
+/** Where devices send messages, by the rule that they read it by. */
+export function messageUrlOption(text: string): string {
+  return baseUrl(text, messageSchemes, "It is an http or https URL, as http://devices.example.com.");
 }
 
-export function httpsUrlOption(text: string): string {
-  if (text.startsWith("https:")) return httpUrlOption(text);
-  throw new InvalidArgumentError("It is an https URL: a device sends its credential to nothing else.");
+/** A device sends its credential to nothing but https. */
+export function bootstrapUrlOption(text: string): string {
+  return baseUrl(text, ["https"], "It is an https URL, as https://api.example.com/bootstrap.");
+}
+
+function baseUrl(text: string, schemes: readonly string[], form: string): string {
+  const parsed = parseBaseUrl(text, schemes);
+  if ("base" in parsed) return parsed.base;
+  throw new InvalidArgumentError(`It ${parsed.defect}. ${form}`);
 }
 
 /** A file with a public key as JWK. */

@@ -13,13 +13,14 @@ export type TrustWishes = {
 export type StackTrust = {
   readonly serviceId: string;
   readonly root: EcPublicJwk;
-  /** Base64 DER. */
-  readonly issuingCa: string;
   readonly keySetKey: EcPublicJwk;
   readonly receiptKey: EcPublicJwk;
   readonly releaseKey: EcPublicJwk;
   readonly messageUrl: string;
 };
+
+/** Everything but the issuing CA's certificate, which the root signs only once the rest is agreed. */
+export type TrustDraft = Omit<TrustClaims, "issuingCa">;
 
 /**
  * The claims of the next trust document. The service's own keys are the stack's present ones. What operators chose (a standby, release keys and
@@ -28,9 +29,9 @@ export type StackTrust = {
 export function nextTrustClaims(
   stack: StackTrust,
   wishes: TrustWishes,
-  previous: TrustClaims | undefined,
+  previous: TrustDraft | undefined,
   now: number,
-): TrustClaims {
+): TrustDraft {
   const standby = wishes.standby === "none" ? undefined : (wishes.standby ?? previous?.standby);
   const releaseKeys = [...(wishes.releaseKeys ?? previous?.releaseKeys ?? [stack.releaseKey])];
   return {
@@ -39,7 +40,6 @@ export function nextTrustClaims(
     version: (previous?.version ?? 0) + 1,
     root: stack.root,
     ...(standby ? { standby } : {}),
-    issuingCa: stack.issuingCa,
     keySetKeys: [stack.keySetKey],
     receiptKeys: [stack.receiptKey],
     releaseKeys,
@@ -49,33 +49,11 @@ export function nextTrustClaims(
 }
 
 /** What the stack has and the document leaves out: meant so, or left over from a stack that was replaced. */
-export function leftOut({ releaseKey, messageUrl }: StackTrust, claims: TrustClaims): string[] {
+export function leftOut({ releaseKey, messageUrl }: StackTrust, claims: TrustDraft): string[] {
   return [
-    ...(claims.releaseKeys.some((jwk) => sameAs(jwk, releaseKey)) ? [] : ["its release key (--release-key)"]),
+    ...(claims.releaseKeys.some(({ x, y }) => x === releaseKey.x && y === releaseKey.y)
+      ? []
+      : ["its release key (--release-key)"]),
     ...(claims.messageUrls.includes(messageUrl) ? [] : [`its message URL ${messageUrl} (--message-url)`]),
   ];
-}
-
-const members = [
-  "iss",
-  "root",
-  "standby",
-  "issuingCa",
-  "keySetKeys",
-  "receiptKeys",
-  "releaseKeys",
-  "releaseThreshold",
-  "messageUrls",
-] as const satisfies (keyof TrustClaims)[];
-
-/** The members that the next document states otherwise than the previous one; all of them for the first. */
-export function changedMembers(previous: TrustClaims | undefined, next: TrustClaims): string[] {
-  return members
-    .filter((member) => next[member] !== undefined || previous?.[member] !== undefined)
-    .filter((member) => !previous || !sameAs(previous[member], next[member]));
-}
-
-/** Parsed claims have their members in the order of the schema, so their text is comparable. */
-function sameAs(one: unknown, other: unknown): boolean {
-  return JSON.stringify(one) === JSON.stringify(other);
 }

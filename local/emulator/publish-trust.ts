@@ -26,7 +26,7 @@ export async function publishTrust(options: PublishTrustOptions): Promise<void> 
   }
   const outcome = await runCommand({
     file: process.execPath,
-    arguments: [program, "trust", "publish", "--stack", options.stackFile],
+    arguments: [program, "trust", "publish", "--yes", "--stack", options.stackFile],
     directory: options.projectDirectory,
     environment: isolatedEnvironment(options.temporaryDirectory),
     timeoutMs: PUBLISH_TIMEOUT_MS,

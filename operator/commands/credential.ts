@@ -7,7 +7,7 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 
 import { createPrivateFile } from "../credential-file.ts";
 import { isoTime } from "../duration.ts";
-import { durationOption, httpsUrlOption, uuidOption } from "../options.ts";
+import { durationOption, bootstrapUrlOption, uuidOption } from "../options.ts";
 import { type PagingOptions, addPaging, collect, moreNote } from "../paging.ts";
 import { openSession } from "../session.ts";
 import { table } from "../table.ts";
@@ -39,7 +39,7 @@ export function addCredentialCommands(program: Command): void {
         .argParser(validityOption)
         .default(validSeconds.usual, "7d"),
     )
-    .option("--bootstrap-url <url>", "base of the bootstrap routes (default: the stack's)", httpsUrlOption)
+    .option("--bootstrap-url <url>", "base of the bootstrap routes (default: the stack's)", bootstrapUrlOption)
     .option("--out <file>", "the package's file, or - for standard output (default: <credential id>.credential.json)")
     .option("--force", "replace a file that exists")
     .action(create);
