@@ -10,6 +10,7 @@ const reading = readStage({
   stage: app.node.tryGetContext("stage"),
   stages: app.node.tryGetContext("stages"),
   serviceId: app.node.tryGetContext("serviceId"),
+  keyGeneration: app.node.tryGetContext("keyGeneration"),
   assetsBucket: app.node.tryGetContext("assetsBucket"),
   endpoint: process.env.AWS_ENDPOINT_URL,
 });

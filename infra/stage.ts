@@ -34,6 +34,8 @@ export interface StageInput {
   readonly stage: unknown;
   readonly stages: unknown;
   readonly serviceId: unknown;
+  /** For stage `local` alone: a generation that lasts has its place in cdk.json. */
+  readonly keyGeneration?: unknown;
   readonly assetsBucket: unknown;
   /** `AWS_ENDPOINT_URL` */
   readonly endpoint: string | undefined;
@@ -107,7 +109,15 @@ export function readStage(input: StageInput): StageReading {
   if (!isRecord(members)) {
     return { problem: `stage ${name} has no members: add context.stages.${name} to cdk.json` };
   }
-  const given = input.serviceId === undefined ? {} : { serviceId: input.serviceId };
+  if (input.keyGeneration !== undefined && name === "production") {
+    return {
+      problem: `stage production: keyGeneration was given with -c, but the next deploy without it would bring the retired key back: set it in context.stages.production in cdk.json`,
+    };
+  }
+  const given = {
+    ...(input.serviceId === undefined ? {} : { serviceId: input.serviceId }),
+    ...(input.keyGeneration === undefined ? {} : { keyGeneration: Number(input.keyGeneration) }),
+  };
   const config = { ...members, ...given };
   const unknown = Object.keys(config).find((member) => !Object.hasOwn(rules, member));
   if (unknown !== undefined) {

@@ -8,6 +8,7 @@ export type LocalFaultCode =
   | "interrupted"
   | "leak_scan_blind"
   | "node_too_old"
+  | "not_running"
   | "port_unavailable"
   | "python_missing"
   | "python_packages"

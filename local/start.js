@@ -1,5 +1,5 @@
 // Plain JavaScript that old Node versions understand: they could not even read the TypeScript that explains the problem.
-const commands = ["up", "down", "demo", "check-infra"];
+const commands = ["up", "down", "retire-key", "demo", "check-infra"];
 const [command, ...rest] = process.argv.slice(2);
 const major = Number(process.versions.node.split(".")[0]);
 

@@ -21,6 +21,8 @@ export type DeployOptions = {
   /** The run's own folder: assembly, outputs and temporary files go here. */
   readonly directory: string;
   readonly serviceId: string;
+  /** That of cdk.json unless told. */
+  readonly keyGeneration?: number;
   readonly logPath: string;
   readonly signal?: AbortSignal;
   readonly started?: (pid: number) => void;
@@ -61,6 +63,7 @@ export async function deploy(options: DeployOptions): Promise<StackOutputs> {
         "--context=stage=local",
         `--context=serviceId=${options.serviceId}`,
         `--context=assetsBucket=${ASSETS_BUCKET}`,
+        ...(options.keyGeneration === undefined ? [] : [`--context=keyGeneration=${options.keyGeneration}`]),
       ],
       directory: options.projectDirectory,
       environment: {

@@ -39,6 +39,10 @@ describe("ok", () => {
     });
   });
 
+  test("the generation of the command line, in stage local", () => {
+    expect(readStage({ ...local, keyGeneration: "2" })).toMatchObject({ stage: { keyGeneration: 2 } });
+  });
+
   test.each(["http://127.0.0.1:4566", "http://localhost:4566", "http://[::1]:4566", "http://aws.localhost:1"])(
     "local at %s",
     (endpoint) => {
@@ -102,6 +106,11 @@ describe("fails", () => {
       "a generation that is text",
       withMembers({ keyGeneration: "1" }),
       `stage production: keyGeneration is "1", but must be a whole number from 1, because every commit is conditional on it: ${correct}`,
+    ],
+    [
+      "a generation of the command line, which the next deploy would forget",
+      { ...input, keyGeneration: "2" },
+      "stage production: keyGeneration was given with -c, but the next deploy without it would bring the retired key back: set it in context.stages.production in cdk.json",
     ],
     [
       "a retention that CloudWatch does not know",
