@@ -5,6 +5,8 @@
 export const limits = {
   /** A whole compact token, request or reply. */
   tokenBytes: 307_200,
+  /** The least that a device may name as the largest reply it takes: every refusal fits. */
+  leastReplyBytes: 2_048,
   /** A decoded protected header. */
   headerBytes: 1_024,
   /** A JSON body of the bootstrap routes. */

@@ -3,6 +3,7 @@ import { type KeySet, type ServerKey } from "@sealpost/protocol/documents/key-se
 import { thumbprint } from "@sealpost/protocol/token/keys.ts";
 import { type Reply, openReply } from "@sealpost/protocol/messages/reply.ts";
 import { sealRequest } from "@sealpost/protocol/messages/request.ts";
+import { replyAlgorithm } from "@sealpost/protocol/suites/suites.ts";
 import { isTokenError } from "@sealpost/protocol/token/token-error.ts";
 import { webCryptoSigner } from "@sealpost/protocol/token/web-crypto-signer.ts";
 
@@ -43,7 +44,7 @@ export async function sealCopy(
     privateKey: keys.encryption.privateKey,
   };
   const oneTime = how.replyKey === "one-time" ? await generateReplyKey() : undefined;
-  const oneTimeJwk = oneTime && (await publicJwk(oneTime));
+  const oneTimeJwk = oneTime && ({ ...(await publicJwk(oneTime)), alg: replyAlgorithm } as const);
   const { token, jws } = await sealRequest(
     {
       iss: state.deviceId,
@@ -74,20 +75,13 @@ export type OpenedAnswer = { readonly reply: Reply } | { readonly reply: null; r
  * Opens an answer as the reply to any of the sealed copies of a message. Copies sealed to keys that the newest key set no longer lists are past
  * answering (rule 14). Anything that is not such a reply is nothing.
  */
-export async function openAnswer(
-  token: string,
-  copies: readonly SealedCopy[],
-  keySet: KeySet,
-  message: Pending,
-  { serviceId, deviceId }: Enrolled,
-): Promise<OpenedAnswer> {
+export async function openAnswer(token: string, copies: readonly SealedCopy[], keySet: KeySet): Promise<OpenedAnswer> {
   let unknownSigner = false;
   for (const { request, serverKey, openers } of copies) {
     if (!keySet.lists(serverKey)) continue;
     for (const { replyKey, privateKey } of openers) {
-      const awaited = { serviceId, deviceId, jti: message.jti, seq: message.seq, request, replyKey };
       try {
-        return { reply: await openReply(token, privateKey, keySet.signingKey, awaited) };
+        return { reply: await openReply(token, privateKey, keySet.signingKey, { request, replyKey }) };
       } catch (error) {
         if (!isTokenError(error)) throw error;
         unknownSigner ||= error.code === "unknown-key";

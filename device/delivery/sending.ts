@@ -62,7 +62,7 @@ export class Sending {
     } catch (error) {
       return { kind: "later", ...toSetback(error) };
     }
-    const open = () => openAnswer(decode(answer), this.#copies, serviceKeys.keySet, this.#message, cell.enrolled);
+    const open = () => openAnswer(decode(answer), this.#copies, serviceKeys.keySet);
     let opened = await open();
     if (!opened.reply && opened.unknownSigner && (await serviceKeys.fetch(base, transport.read))) opened = await open();
     if (opened.reply) return this.#conclude(opened.reply, base, transport);

@@ -1,6 +1,6 @@
 import type { Signer } from "@sealpost/protocol/token/jws.ts";
 import { type EcPublicJwk, type RsaPublicJwk, thumbprint } from "@sealpost/protocol/token/keys.ts";
-import { type KeySetClaims, signKeySet } from "@sealpost/protocol/documents/key-set.ts";
+import { type KeySetClaims, encoding, signKeySet } from "@sealpost/protocol/documents/key-set.ts";
 import { limits } from "@sealpost/protocol/limits.ts";
 
 import type { Store } from "../store/port.ts";
@@ -34,6 +34,7 @@ export async function publishKeySet(ports: KeySetPorts, now: number): Promise<nu
       { ...messageSigningKey, kid: await thumbprint(messageSigningKey), use: "sig", alg: "ES256" },
       { ...messageDecryptionKey, kid: await thumbprint(messageDecryptionKey), use: "enc", alg: "RSA-OAEP-256" },
     ],
+    accepts: { encodings: [encoding], requestAlgorithms: ["RSA-OAEP-256"] },
   };
   const record: KeySetRecord = { item: "keySet", version, keySet: await signKeySet(claims, signer) };
   const when = previous === undefined ? "absent" : { version: previous };

@@ -1,10 +1,11 @@
 import { dynamodbClient, kmsClient } from "../lambda/clients.ts";
 import { kmsContentKeyOpener, kmsSigner, kmsUnwrap } from "../custody/kms.ts";
-import { readCatchUp } from "../store/catch-up.ts";
+import { readCatchUp, readDocumentVersions } from "../store/catch-up.ts";
 import { dynamodbStore } from "../store/dynamodb-store.ts";
 import { serveExchanges } from "../exchanges/exchanges.ts";
 import { releases } from "../releases/releases.ts";
 import { readMessagesEnvironment } from "./environment.ts";
+import { cachedVersions } from "../receive/document-versions.ts";
 import { makeHandler } from "../carriers/http.ts";
 
 const environment = readMessagesEnvironment();
@@ -30,6 +31,10 @@ export const handler = makeHandler({
   openers: [opener],
   replySigner,
   readCatchUp: () => readCatchUp(store),
+  documentVersions: cachedVersions(
+    () => readDocumentVersions(store),
+    () => Date.now() / 1000,
+  ),
   exchanges: serveExchanges({
     serviceId,
     releases: releases(store, (wrapped, context) => kmsUnwrap(kms, environment.SECRETS_KEY, wrapped, context)),

@@ -2,6 +2,7 @@ import { type Problem, type ProblemCode, problem } from "@sealpost/protocol/mess
 import { sealReply } from "@sealpost/protocol/messages/reply.ts";
 import { isTokenError } from "@sealpost/protocol/token/token-error.ts";
 
+import type { DocumentVersions } from "../store/catch-up.ts";
 import { type FaultCode, faultCode } from "../lambda/fault.ts";
 import { type ReplyTo, type VerifiedRequest, openRequest } from "./open.ts";
 import type { MessagePorts } from "./ports.ts";
@@ -20,12 +21,13 @@ export type Log = { readonly [field: string]: string | number | boolean | undefi
  */
 export async function answerMessage(ports: MessagePorts, token: string, now: number): Promise<Answered> {
   try {
+    const versions = ports.documentVersions();
     const request = await openRequest(ports, token);
     const answer = await effect(ports, request, now).catch(askToRetry);
     const { message, replyTo } = request;
     const operation = message.kind === "claims" ? message.claims.operation : undefined;
     const log = { outcome: answer.status, deviceId: replyTo.deviceId, seq: replyTo.seq, operation };
-    return { kind: "sealed", token: await seal(ports, replyTo, answer, now), log };
+    return { kind: "sealed", token: await seal(ports, replyTo, answer, await versions, now), log };
   } catch (error) {
     return await explain(ports, error);
   }
@@ -43,13 +45,16 @@ function askToRetry(error: unknown): Answer {
 }
 
 async function seal(
-  { serviceId, replySigner }: MessagePorts,
-  replyTo: ReplyTo,
+  { replySigner }: MessagePorts,
+  { key, request, replyKey, mostBytes }: ReplyTo,
   answer: Answer,
+  versions: DocumentVersions,
   now: number,
 ): Promise<string> {
-  const { deviceId, key, ...bound } = replyTo;
-  return sealReply({ iss: serviceId, aud: deviceId, iat: now, ...bound, ...answer }, replySigner, key);
+  const bound = { iat: now, request, replyKey, ...versions };
+  const token = await sealReply({ ...bound, ...answer }, replySigner, key);
+  if (token.length <= mostBytes) return token;
+  return sealReply({ ...bound, ...refuse({ code: "reply-too-large" }) }, replySigner, key);
 }
 
 const faultProblems = {

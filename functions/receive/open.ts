@@ -8,7 +8,7 @@ import {
 import { type Jws, memberOf, tokenDigest, verifyJws } from "@sealpost/protocol/token/jws.ts";
 import { type EcPublicJwk, importPublicKey, thumbprint } from "@sealpost/protocol/token/keys.ts";
 import { limits } from "@sealpost/protocol/limits.ts";
-import { replyAlgorithm } from "@sealpost/protocol/suites/suites.ts";
+import type { OneTimeKey } from "@sealpost/protocol/suites/suites.ts";
 import { TokenError } from "@sealpost/protocol/token/token-error.ts";
 import * as z from "zod/mini";
 
@@ -24,6 +24,8 @@ export type ReplyTo = {
   readonly replyKey: string;
   /** SHA-256 of the request's JWS. */
   readonly request: string;
+  /** The largest token that the device takes. */
+  readonly mostBytes: number;
   readonly jti?: string;
   readonly seq?: number;
 };
@@ -105,6 +107,7 @@ async function signingKeys({ identity: { keys, previousKeys } }: Device, kid: st
 
 const usableJti = z.looseObject({ jti: requestClaimsSchema.shape.jti });
 const usablePlace = z.looseObject({ seq: requestClaimsSchema.shape.seq, ack: requestClaimsSchema.shape.ack });
+const usableReplyBytes = z.looseObject({ replyBytes: requestClaimsSchema.shape.replyBytes });
 const usableReplyKey = z.looseObject({ replyKey: requestClaimsSchema.shape.replyKey });
 
 /** @param raw the claims as they were parsed, of any shape beyond the binding */
@@ -124,6 +127,7 @@ async function readClaims(
     key: reply.key,
     replyKey: reply.print,
     request: await tokenDigest(jws.token),
+    mostBytes: Math.min(usableReplyBytes.safeParse(raw).data?.replyBytes ?? limits.tokenBytes, limits.tokenBytes),
     ...(jti === undefined ? {} : { jti }),
     ...(seq === undefined ? {} : { seq }),
   };
@@ -147,16 +151,23 @@ async function replyKey(named: RequestClaims["replyKey"] | undefined, device: De
   const certified = { key: keys.encryptionKey, print: await thumbprint(keys.encryptionKey) };
   if (named === undefined) return { ...certified, defect: "replyKey" };
   const print = await replyKeyThumbprint(named);
+  const { keys: present, previousKeys } = device.identity;
+  const own = previousKeys ? [present, previousKeys] : [present];
   if (typeof named !== "string") {
-    const usable = await importPublicKey(named, replyAlgorithm).then(
-      () => true,
-      () => false,
-    );
+    // A key of the device's own is none for one time: it has its purpose already.
+    const prints = await Promise.all(own.flatMap((pair) => [pair.signingKey, pair.encryptionKey]).map(thumbprint));
+    const usable = !prints.includes(print) && (await isImportable(named));
     return usable ? { key: named, print, defect: undefined } : { ...certified, defect: "replyKey" };
   }
-  const { keys: present, previousKeys } = device.identity;
-  for (const { encryptionKey } of previousKeys ? [present, previousKeys] : [present]) {
+  for (const { encryptionKey } of own) {
     if ((await thumbprint(encryptionKey)) === print) return { key: encryptionKey, print, defect: undefined };
   }
   return { ...certified, defect: "replyKey" };
+}
+
+async function isImportable(key: OneTimeKey): Promise<boolean> {
+  return importPublicKey(key, key.alg).then(
+    () => true,
+    () => false,
+  );
 }

@@ -4,6 +4,7 @@ import type { RequestAlgorithm } from "@sealpost/protocol/suites/suites.ts";
 import type { CatchUp } from "@sealpost/protocol/documents/trust.ts";
 
 import type { ServedExchanges } from "../exchanges/exchange.ts";
+import type { DocumentVersions } from "../store/catch-up.ts";
 import type { Store } from "../store/port.ts";
 
 /** Recovers content keys with one of the server's private keys, wherever that lives. */
@@ -30,5 +31,7 @@ export type MessagePorts = {
   readonly openers: readonly ContentKeyOpener[];
   readonly replySigner: Signer;
   readonly readCatchUp: ReadCatchUp;
+  /** What replies say of the newest documents, at most a minute old; it does not fail. */
+  readonly documentVersions: () => Promise<DocumentVersions>;
   readonly exchanges: ServedExchanges;
 };

@@ -31,6 +31,7 @@ const statusNumbers = {
   "invalid-proof": 11,
   superseded: 12,
   "unknown-release": 13,
+  "reply-too-large": 14,
 } as const satisfies Record<OutcomeStatus, number>;
 const statuses: readonly OutcomeStatus[] = ["ok", ...refusalCodes];
 

@@ -4,6 +4,7 @@ import { type Signer, parseClaims, parseJws, signJws, tokenTypes, verifyJws } fr
 import { type EcPublicJwk, type PublicJwk, ecPublicJwkSchema, thumbprint, thumbprintSchema } from "../token/keys.ts";
 import { rsaPublicJwkSchema } from "../token/keys.ts";
 import { type RequestAlgorithm } from "../suites/suites.ts";
+import { ifUsable, showsPrivateHalf } from "./open.ts";
 import { TokenError } from "../token/token-error.ts";
 
 const validity = {
@@ -13,19 +14,19 @@ const validity = {
   exp: z.optional(z.int()),
 };
 
-const signingJwkSchema = z.strictObject({
+const signingJwkSchema = z.object({
   ...ecPublicJwkSchema.shape,
   ...validity,
   use: z.literal("sig"),
   alg: z.literal("ES256"),
 });
-const ecEncryptionJwkSchema = z.strictObject({
+const ecEncryptionJwkSchema = z.object({
   ...ecPublicJwkSchema.shape,
   ...validity,
   use: z.literal("enc"),
   alg: z.literal("ECDH-ES+A256KW"),
 });
-const rsaEncryptionJwkSchema = z.strictObject({
+const rsaEncryptionJwkSchema = z.object({
   ...rsaPublicJwkSchema.shape,
   ...validity,
   use: z.literal("enc"),
@@ -41,12 +42,23 @@ export const keySetClaimsSchema = z.object({
   exp: z.int(),
   /** max(previous + 1, Unix time of signing): a device never goes back. */
   version: z.int().check(z.positive()),
-  keys: z.array(keyJwkSchema).check(z.minLength(2), z.maxLength(16)),
+  keys: z.array(keyJwkSchema).check(z.minLength(2)),
+  /** What requests may be made of. Absent: `jose`, and the algorithms of the listed keys. */
+  accepts: z.optional(z.object({ encodings: z.array(z.string()), requestAlgorithms: z.array(z.string()) })),
 });
+const names = ifUsable(z.array(z.unknown()));
 /** As a device reads it: keys of a kind that it does not know are passed over (RFC 7517 §5), so that new algorithms can be introduced. */
-const listedKeysSchema = z.object({ ...keySetClaimsSchema.shape, keys: z.array(z.unknown()) });
+const listedKeysSchema = z.object({
+  ...keySetClaimsSchema.shape,
+  keys: z.array(z.unknown()),
+  /** Of another form it says nothing. */
+  accepts: ifUsable(z.object({ encodings: names, requestAlgorithms: names })),
+});
 export type KeySetClaims = z.infer<typeof keySetClaimsSchema>;
 export type KeySetJwk = KeySetClaims["keys"][number];
+
+/** The one encoding of messages that version 1 has: compact JOSE. */
+export const encoding = "jose";
 
 /** A server key that requests are sealed to. */
 export type ServerKey = { readonly kid: string; readonly alg: RequestAlgorithm; readonly jwk: PublicJwk };
@@ -71,7 +83,7 @@ export type KeySet = {
 
 /**
  * Verifies a key set under the key-set keys of the trust document. It does not judge `exp`: an old key set prompts a fetch, never a stop.
- * @throws TokenError `unknown-key` · `signature` · `claims` · `issuer` · `key-binding`
+ * @throws TokenError `unknown-key` · `signature` · `claims` · `issuer`
  */
 export async function openKeySet(
   token: string,
@@ -84,11 +96,13 @@ export async function openKeySet(
   await verifyJws(jws, key);
   const claims = parseClaims(jws.payload, listedKeysSchema, "key set");
   if (claims.iss !== trusted.serviceId) throw new TokenError("issuer", "key set iss");
-  const keys = await Promise.all(claims.keys.flatMap((key) => keyJwkSchema.safeParse(key).data ?? []).map(bareKey));
+  const keys = (await Promise.all(claims.keys.map(usableKey))).filter((key) => key !== undefined);
   if (!keys.some(({ use }) => use === "sig") || !keys.some(({ use }) => use === "enc")) {
     throw new TokenError("claims", "key set keys");
   }
-  const { iat, exp, version } = claims;
+  const { iat, exp, version, accepts = {} } = claims;
+  const taken = (alg: string) =>
+    (accepts.encodings ?? [encoding]).includes(encoding) && (accepts.requestAlgorithms ?? [alg]).includes(alg);
   return {
     token,
     iat,
@@ -100,7 +114,7 @@ export async function openKeySet(
     },
     serverKey: (now) => {
       for (const { alg, kid, jwk, nbf = 0, exp: end = Infinity } of keys) {
-        if (alg !== "ES256" && nbf <= now && now < end) return { alg, kid, jwk };
+        if (alg !== "ES256" && taken(alg) && nbf <= now && now < end) return { alg, kid, jwk };
       }
       return undefined;
     },
@@ -108,8 +122,10 @@ export async function openKeySet(
   };
 }
 
-/** Splits a listed key into the bare JWK and what is said of it; its kid must be its own thumbprint. */
-async function bareKey({ kid, use, alg, nbf, exp, ...jwk }: KeySetJwk) {
-  if ((await thumbprint(jwk)) !== kid) throw new TokenError("key-binding", "key set kid");
-  return { kid, use, alg, nbf, exp, jwk };
+/** A listed key that this version can use, as the bare JWK and what is said of it; undefined for any other. Its kid must be its own thumbprint. */
+async function usableKey(listed: unknown) {
+  const key = showsPrivateHalf(listed) ? undefined : keyJwkSchema.safeParse(listed).data;
+  if (!key) return undefined;
+  const { kid, use, alg, nbf, exp, ...jwk } = key;
+  return (await thumbprint(jwk)) === kid ? { kid, use, alg, nbf, exp, jwk } : undefined;
 }

@@ -2,7 +2,7 @@ import * as z from "zod/mini";
 
 import { messageSchemes, parseBaseUrl } from "./base-url.ts";
 import { type CoSigned, coSign, parseCoSigned, verifiedSigners } from "./co-signed.ts";
-import { openList, readSigningKey } from "./open-list.ts";
+import { openList, readSigningKey } from "./open.ts";
 import { type Signer, memberOf, parseClaims, tokenTypes } from "../token/jws.ts";
 import { ecPublicJwkSchema, serviceIdSchema, thumbprint } from "../token/keys.ts";
 import { limits } from "../limits.ts";

@@ -1,5 +1,7 @@
 import * as z from "zod/mini";
 
+import { ifUsable } from "../documents/open.ts";
+
 /**
  * The closed list of sealed refusals. `final`: the message is resolved and its `seq` used up; the others are never stored and the same
  * message is sent again, at once after what `detail` says, or later. `detail` is what an operator reads; it names no value of the request.
@@ -25,6 +27,10 @@ export const refusals = {
     final: true,
     detail: "The PKCS#10 request does not prove possession of the new keys for this device.",
   },
+  "reply-too-large": {
+    final: true,
+    detail: "The message took effect; its reply is larger than `replyBytes` of the request.",
+  },
   superseded: { final: true, detail: "A later renewal has already been applied." },
   "unknown-release": { final: true, detail: "The service has no such release for this device." },
 } as const satisfies Record<string, { final: boolean; detail: string }>;
@@ -38,18 +44,34 @@ export function isRefusalCode(code: string): code is RefusalCode {
 export const refusalCodes: readonly RefusalCode[] = Object.keys(refusals).filter(isRefusalCode);
 
 /** Body of a sealed refusal. */
-export const refusalBodySchema = z.object({
-  detail: z.string().check(z.maxLength(256)),
+export type RefusalBody = {
+  /** For people. */
+  readonly detail: string;
   /** Send the same message again. */
-  retry: z.boolean(),
+  readonly retry: boolean;
   /** The claim or body member at fault, as `body.model`. */
-  field: z.optional(z.string().check(z.maxLength(128))),
+  readonly field?: string | undefined;
   /** `conflict`, `below-window`: the highest seq the service has accepted; the device goes on above it. */
-  highest: z.optional(z.int().check(z.nonnegative())),
+  readonly highest?: number | undefined;
   /** `clock`: the service's time, Unix seconds. */
-  time: z.optional(z.int().check(z.nonnegative())),
+  readonly time?: number | undefined;
+};
+
+const count = ifUsable(z.int().check(z.nonnegative()));
+/** A refusal is believed for its signature, and says no whatever else it says. */
+const refusalBodySchema = z.object({
+  detail: ifUsable(z.string().check(z.maxLength(256))),
+  retry: ifUsable(z.boolean()),
+  field: ifUsable(z.string().check(z.maxLength(128))),
+  highest: count,
+  time: count,
 });
-export type RefusalBody = z.infer<typeof refusalBodySchema>;
+
+/** Reads the body of an authentic refusal; without a usable `retry`, the code decides, and an unknown one is final. */
+export function readRefusal(code: string, body: unknown): RefusalBody {
+  const { detail = "", retry = isRefusalCode(code) && !refusals[code].final, ...more } = refusalBodySchema.parse(body);
+  return { detail, retry, ...more };
+}
 
 /** An expected no, as a value. */
 export type Refusal = { readonly code: RefusalCode } & Partial<Pick<RefusalBody, "field" | "highest" | "time">>;

@@ -4,19 +4,20 @@ import * as z from "zod/mini";
 import { type Signer, memberOf, parseClaims, parseJws, signJws, tokenTypes, verifyJws } from "../token/jws.ts";
 import { type EcPublicJwk, base64url256, importPublicKey, thumbprintSchema } from "../token/keys.ts";
 import { limits } from "../limits.ts";
-import { type RefusalBody, type RefusalCode, isRefusalCode, refusalBodySchema } from "./refusals.ts";
+import { type RefusalBody, type RefusalCode, isRefusalCode, readRefusal } from "./refusals.ts";
 import { compactText, parseJson, splitCompact } from "../token/strict.ts";
-import { contentEncryption, replyAlgorithm, replyAlgorithms, replyJweHeaderSchema } from "../suites/suites.ts";
+import { contentEncryption, replyAlgorithm, replyJweHeaderSchema } from "../suites/suites.ts";
 import { TokenError } from "../token/token-error.ts";
 
-/** Claims of a reply: what the server's signature covers. */
+const version = z.int().check(z.nonnegative());
+
+/**
+ * Claims of a reply: what the server's signature covers. Who speaks to whom, and of which message, is in the request's JWS, whose digest stands for
+ * all of it.
+ */
 export const replyClaimsSchema = z.object({
-  iss: z.string(),
-  aud: z.uuid(),
+  /** The service's time, Unix seconds. */
   iat: z.int().check(z.nonnegative()),
-  /** The request's, if it had usable ones. */
-  jti: z.optional(z.string()),
-  seq: z.optional(z.int()),
   /** SHA-256 of the request's JWS as it was received, base64url. */
   request: base64url256,
   /** Thumbprint of the key that this reply is sealed to. */
@@ -24,6 +25,11 @@ export const replyClaimsSchema = z.object({
   /** `ok` or a refusal code; one that a device does not know is judged by the body's `retry`. */
   status: z.string().check(z.regex(/^[a-z][a-z-]{0,63}$/)),
   body: z.record(z.string(), z.unknown()),
+  /** The newest documents that the service has, to be fetched where they are newer than the device's; 0 where it cannot say. */
+  trustVersion: version,
+  keySetVersion: version,
+  /** `true`: commands wait. Reserved; a device of this version passes over it. */
+  waiting: z.optional(z.unknown()),
 });
 export type ReplyClaims = z.infer<typeof replyClaimsSchema>;
 
@@ -37,18 +43,21 @@ export async function sealReply(claims: ReplyClaims, signer: Signer, replyKey: E
 
 /** What the device knows of the request that it waits for an answer to. */
 export type AwaitedReply = {
-  readonly serviceId: string;
-  readonly deviceId: string;
-  readonly jti: string;
-  readonly seq: number;
   /** `tokenDigest` of the request's JWS, of each time it was sealed. */
   readonly request: string;
+  /** Thumbprint of the key that opens the reply. */
   readonly replyKey: string;
 };
 
-export type Reply =
-  | { readonly status: "ok"; readonly time: number; readonly body: { [member: string]: unknown } }
-  | { readonly status: RefusalCode | "unknown-refusal"; readonly time: number; readonly body: RefusalBody };
+export type Reply = {
+  /** The service's time, Unix seconds. */
+  readonly time: number;
+  readonly trustVersion: number;
+  readonly keySetVersion: number;
+} & (
+  | { readonly status: "ok"; readonly body: { [member: string]: unknown } }
+  | { readonly status: RefusalCode | "unknown-refusal"; readonly body: RefusalBody }
+);
 
 /**
  * Opens a reply: outer form, decryption, inner header, signature under a key of the key set, then that it answers this very request.
@@ -66,27 +75,25 @@ export async function openReply(
   if (!signingKey) throw new TokenError("unknown-key", "reply kid");
   await verifyJws(jws, signingKey);
   const claims = parseClaims(jws.payload, replyClaimsSchema, "reply");
-  if (claims.iss !== awaited.serviceId) throw new TokenError("issuer", "reply iss");
-  if (claims.aud !== awaited.deviceId) throw new TokenError("audience", "reply aud");
   if (claims.replyKey !== awaited.replyKey) throw new TokenError("key-binding", "reply replyKey");
   if (claims.request !== awaited.request) throw new TokenError("request-binding", "reply request");
-  if (claims.jti !== undefined && claims.jti !== awaited.jti) throw new TokenError("request-binding", "reply jti");
-  if (claims.seq !== undefined && claims.seq !== awaited.seq) throw new TokenError("request-binding", "reply seq");
-  const { status, iat: time, body } = claims;
-  if (status === "ok") return { status, time, body };
-  const refusal = refusalBodySchema.safeParse(body);
-  if (!refusal.success) throw new TokenError("claims", `reply body ${memberOf(refusal.error)}`);
-  return { status: isRefusalCode(status) ? status : "unknown-refusal", time, body: refusal.data };
+  const { status, iat: time, body, trustVersion, keySetVersion } = claims;
+  const said = { time, trustVersion, keySetVersion };
+  if (status === "ok") return { ...said, status, body };
+  return { ...said, status: isRefusalCode(status) ? status : "unknown-refusal", body: readRefusal(status, body) };
 }
 
 async function decryptReply(token: string, privateKey: CryptoKey): Promise<string> {
-  const [header] = splitCompact(token, 5, "jwe");
+  const [header, encryptedKey, iv, , tag] = splitCompact(token, 5, "jwe");
+  // With direct agreement there is no encrypted key (RFC 7516 §5.1); libraries do not all look.
+  if (encryptedKey?.length !== 0 || iv?.length !== 12 || tag?.length !== 16)
+    throw new TokenError("compact-form", "jwe");
   if (!header || header.length > limits.headerBytes) throw new TokenError("too-large", "jwe header");
   const parsed = replyJweHeaderSchema.safeParse(parseJson(header, "jwe header"));
   if (!parsed.success) throw new TokenError("jwe-header", memberOf(parsed.error));
   try {
     const { plaintext } = await compactDecrypt(token, privateKey, {
-      keyManagementAlgorithms: [...replyAlgorithms],
+      keyManagementAlgorithms: [replyAlgorithm],
       contentEncryptionAlgorithms: [contentEncryption],
       maxDecompressedLength: 0,
     });

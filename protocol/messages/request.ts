@@ -3,17 +3,15 @@ import * as z from "zod/mini";
 
 import { type Jws, type Signer, memberOf, parseClaims, parseJws, signJws, tokenTypes } from "../token/jws.ts";
 import { type ServerKey } from "../documents/key-set.ts";
-import {
-  type EcPublicJwk,
-  ecPublicJwkSchema,
-  importPublicKey,
-  serviceIdSchema,
-  thumbprint,
-  thumbprintSchema,
-} from "../token/keys.ts";
+import { importPublicKey, serviceIdSchema, thumbprint, thumbprintSchema } from "../token/keys.ts";
 import { limits } from "../limits.ts";
 import { compactText, parseJson, splitCompact } from "../token/strict.ts";
-import { contentEncryption, type RequestJweHeader, requestJweHeaderSchema } from "../suites/suites.ts";
+import {
+  contentEncryption,
+  oneTimeKeySchema,
+  type RequestJweHeader,
+  requestJweHeaderSchema,
+} from "../suites/suites.ts";
 import { TokenError } from "../token/token-error.ts";
 
 const seq = z.int().check(z.nonnegative());
@@ -36,7 +34,9 @@ export const requestClaimsSchema = z.strictObject({
   /** Thumbprint of the server key that the request is encrypted to. */
   serverKey: thumbprintSchema,
   /** Whom the reply is sealed to: the thumbprint of the device's certified encryption key, or a one-time public key. */
-  replyKey: z.union([thumbprintSchema, ecPublicJwkSchema]),
+  replyKey: z.union([thumbprintSchema, oneTimeKeySchema]),
+  /** The largest reply that the device takes, in bytes of the token. */
+  replyBytes: z.optional(z.int().check(z.minimum(limits.leastReplyBytes))),
   operation: z.string().check(z.regex(/^[a-z][a-z.-]{0,63}$/)),
   body: z.record(z.string(), z.unknown()),
 });
@@ -124,5 +124,5 @@ export function parseRequestBinding(jws: Jws) {
 
 /** The thumbprint that a reply to this request names. */
 export async function replyKeyThumbprint(replyKey: RequestClaims["replyKey"]): Promise<string> {
-  return typeof replyKey === "string" ? replyKey : thumbprint(replyKey satisfies EcPublicJwk);
+  return typeof replyKey === "string" ? replyKey : thumbprint(replyKey);
 }

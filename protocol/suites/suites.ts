@@ -19,10 +19,12 @@ export const requestSuites = {
 } as const satisfies Record<string, { publicKey: z.core.$ZodType<PublicJwk>; epk: boolean }>;
 export type RequestAlgorithm = keyof typeof requestSuites;
 
-/** How a reply's content key reaches the device: RFC 7518 §4.6, direct or wrapped. A device accepts both. */
-export const replyAlgorithms = ["ECDH-ES", "ECDH-ES+A256KW"] as const;
-/** What this server seals replies with: the shorter of the two. */
-export const replyAlgorithm = "ECDH-ES" satisfies (typeof replyAlgorithms)[number];
+/** How a reply's content key reaches the device: RFC 7518 §4.6, direct. Of a certified key by definition, of a one-time key by its `alg`. */
+export const replyAlgorithm = "ECDH-ES";
+
+/** A public key for the reply to one request, which says what it is for. */
+export const oneTimeKeySchema = z.strictObject({ ...ecPublicJwkSchema.shape, alg: z.literal(replyAlgorithm) });
+export type OneTimeKey = z.infer<typeof oneTimeKeySchema>;
 
 const jweHeaderBase = {
   enc: z.literal(contentEncryption),
@@ -41,7 +43,7 @@ export type RequestJweHeader = z.infer<typeof requestJweHeaderSchema>;
 
 /** Protected header of a reply, exactly: nothing that names the device. */
 export const replyJweHeaderSchema = z.strictObject({
-  alg: z.enum(replyAlgorithms),
+  alg: z.literal(replyAlgorithm),
   enc: z.literal(contentEncryption),
   cty: z.literal("JWT"),
   epk: ecPublicJwkSchema,

@@ -133,9 +133,9 @@ describe("what a relay may do", () => {
             deviceId: string;
           };
           const stale = {
-            iss: serviceId,
-            aud: replyKey.deviceId,
             iat: present,
+            trustVersion: 1,
+            keySetVersion: 1,
             request: "A".repeat(43),
             replyKey: replyKey.encryptionKey,
             status: "gone" as const,

@@ -140,12 +140,8 @@ export async function rawDevice() {
     body,
     ...more,
   });
-  const open = async (token: string, claims: RequestClaims, jws: string): Promise<Reply> =>
+  const open = async (token: string, jws: string): Promise<Reply> =>
     openReply(token, keys.encryption.privateKey, keySet.signingKey, {
-      serviceId: trust.iss,
-      deviceId,
-      jti: claims.jti,
-      seq: claims.seq,
       request: await tokenDigest(jws),
       replyKey,
     });
@@ -153,7 +149,7 @@ export async function rawDevice() {
   const send = async (claims: RequestClaims, times = 1): Promise<Reply[]> => {
     const { token, jws } = await sealRequest(claims, signer, serverKey);
     const answers = await Promise.all(Array.from({ length: times }, () => postUntilAnswered(token)));
-    return Promise.all(answers.map(async ({ text }) => open(text, claims, jws)));
+    return Promise.all(answers.map(async ({ text }) => open(text, jws)));
   };
   const exchange = async (
     operation: string,

@@ -53,12 +53,8 @@ export async function rawDevice(service: TestService, deviceId: string = randomU
   const seal = async (claims: RequestClaims, key: "rsa" | "agreement" = "rsa") =>
     sealRequest(claims, signer, service.serverKeys[key]);
 
-  const open = async (token: string, claims: RequestClaims, jws: string): Promise<Reply> =>
+  const open = async (token: string, jws: string): Promise<Reply> =>
     openReply(token, encryption.pair.privateKey, service.keySet.signingKey, {
-      serviceId,
-      deviceId,
-      jti: claims.jti,
-      seq: claims.seq,
       request: await tokenDigest(jws),
       replyKey: await thumbprint(encryption.jwk),
     });
@@ -68,7 +64,7 @@ export async function rawDevice(service: TestService, deviceId: string = randomU
     const { token, jws } = await seal(claims, key);
     const answered = await answerMessage(service.messages, token, now);
     if (answered.kind === "problem") throw new Error(`problem ${JSON.stringify(answered.log)}`);
-    return open(answered.token, claims, jws);
+    return open(answered.token, jws);
   };
 
   return { deviceId, signer, encryption, keys, claimsOf, seal, open, exchange };

@@ -54,12 +54,8 @@ export async function speaker(service: TestService, deviceId: string, keys: Spea
     { now = present, ports = service.messages }: Circumstances = {},
   ): Promise<Answered> => answerMessage(ports, (await seal(sent)).token, now);
 
-  const open = async (token: string, jws: string, sent: Claims, key: AgreementKey = encryption): Promise<Reply> =>
+  const open = async (token: string, jws: string, key: AgreementKey = encryption): Promise<Reply> =>
     openReply(token, key.pair.privateKey, service.keySet.signingKey, {
-      serviceId,
-      deviceId,
-      jti: String(sent["jti"]),
-      seq: Number(sent["seq"]),
       request: await tokenDigest(jws),
       replyKey: await thumbprint(key.jwk),
     });
@@ -73,7 +69,7 @@ export async function speaker(service: TestService, deviceId: string, keys: Spea
     const { token, jws } = await seal(sent);
     const answered = await answerMessage(ports, token, now);
     if (answered.kind === "problem") throw new Error(`problem: ${JSON.stringify(answered.log)}`);
-    return open(answered.token, jws, sent, key);
+    return open(answered.token, jws, key);
   };
 
   /** Body of a renewal to these keys. */

@@ -294,6 +294,8 @@ export type KeySetVector = {
   readonly token: string;
   /** Of the keys that a device may use. */
   readonly kids?: readonly string[];
+  /** Which of them the device seals to, or none; `messageDecryption` where nothing is said. */
+  readonly seals?: string | null;
 };
 
 export async function keySets(): Promise<VectorFile<KeySetVector>> {
@@ -330,9 +332,9 @@ export async function keySets(): Promise<VectorFile<KeySetVector>> {
     ["with jku in the header", "jku", "jws-header", await build({}, "keySet", { jku: "https://attacker.example" })],
     ["another service", "iss", "issuer", await build({ iss: "another-service" })],
     [
-      "a kid that is no thumbprint of its key",
+      "a kid that is no thumbprint of its key, and no other key",
       "kid of a key",
-      "key-binding",
+      "claims",
       await build({ keys: [signing, { ...rsa, kid: agreementKid }] }),
     ],
     ["no version", "version is missing", "claims", await build({ version: undefined })],
@@ -351,6 +353,48 @@ export async function keySets(): Promise<VectorFile<KeySetVector>> {
       { name: "signing key and both encryption keys", token: await build(), kids: all },
       { name: "expired: it prompts a fetch, never a stop", token: await build({ exp: now - 1 }), kids: all },
       { name: "an unknown member", token: await build({ extra: 1 }), kids: all },
+      {
+        name: "passed over: what it says of requests in another form",
+        token: await build({ accepts: "anything" }),
+        kids: all,
+      },
+      {
+        name: "passed over: names of encodings and algorithms to come",
+        token: await build({
+          accepts: { encodings: ["cose", "jose", 7], requestAlgorithms: ["ML-KEM-768", agreement.alg], more: true },
+        }),
+        kids: all,
+        seals: agreementKid,
+      },
+      {
+        name: "requests in another encoding alone: nothing to seal to",
+        token: await build({ accepts: { encodings: ["cose"] } }),
+        kids: all,
+        seals: null,
+      },
+      {
+        name: "requests of other algorithms alone: nothing to seal to",
+        token: await build({ accepts: { encodings: ["jose"], requestAlgorithms: ["ML-KEM-768"] } }),
+        kids: all,
+        seals: null,
+      },
+      {
+        name: "passed over: members of a listed key",
+        token: await build({
+          keys: [
+            { ...signing, since: now },
+            { ...rsa, x5c: ["AAAA"] },
+          ],
+        }),
+        kids: [signing.kid, rsa.kid],
+      },
+      {
+        name: "forty keys of a kind to come beside",
+        token: await build({
+          keys: [...Array.from({ length: 40 }, (_, at) => ({ ...laterKey, kid: `a name ${at}` })), signing, rsa],
+        }),
+        kids: [signing.kid, rsa.kid],
+      },
       await passedOver("a key of a kind to come", {
         kty: "AKP",
         alg: "ML-DSA-65",
@@ -359,6 +403,7 @@ export async function keySets(): Promise<VectorFile<KeySetVector>> {
         use: "sig",
       }),
       await passedOver("alg of another use", { ...agreement, alg: "ES256" }),
+      await passedOver("a kid that is no thumbprint of its key", { ...agreement, kid: signing.kid }),
       await passedOver("alg none", { ...agreement, alg: "none" }),
       await passedOver("a private key", { ...agreement, d: "A".repeat(43) }),
       await passedOver("a key without kid", { ...agreement, kid: undefined }),

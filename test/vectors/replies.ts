@@ -3,7 +3,7 @@ import { limits } from "@sealpost/protocol/limits.ts";
 import type { AwaitedReply } from "@sealpost/protocol/messages/reply.ts";
 
 import { type Json, type KeyManagement, assembleJwe, assembleJws, flipLastBit, withUnusedBits } from "./assemble.ts";
-import { deviceId, ecPublicJwk, kidOf, now, otherDeviceId, serviceId, signerOf } from "./test-keys.ts";
+import { ecPublicJwk, kidOf, now, signerOf } from "./test-keys.ts";
 import type { VectorFile } from "./vector-file.ts";
 
 export type ReplyVector = {
@@ -12,6 +12,8 @@ export type ReplyVector = {
   readonly key: "deviceEncryption" | "oneTimeReply";
   /** As the device reads it; `ok` where absent. */
   readonly status?: string;
+  /** As the device reads it, of a refusal. */
+  readonly retry?: boolean;
 };
 export type ReplyFile = { readonly awaited: Omit<AwaitedReply, "replyKey"> } & VectorFile<ReplyVector>;
 
@@ -29,37 +31,35 @@ type Change = {
 /** @param request the JWS that the replies answer */
 export async function replies(request: string): Promise<ReplyFile> {
   const server = await signerOf("messageSigning");
-  const awaited = { serviceId, deviceId, jti: "vector-0123456789", seq: 7, request: await tokenDigest(request) };
+  const awaited = { request: await tokenDigest(request) };
   const claimsFor = async (key: ReplyVector["key"]): Promise<Json> => ({
-    iss: serviceId,
-    aud: deviceId,
     iat: now + 1,
-    jti: awaited.jti,
-    seq: awaited.seq,
     request: awaited.request,
     replyKey: await kidOf(key),
     status: "ok",
     body: { configuration: { pollSeconds: 3_600 } },
+    trustVersion: 1,
+    keySetVersion: now,
   });
-  const build = async (
-    change: Change = {},
-    key: ReplyVector["key"] = "deviceEncryption",
-    kind: "direct" | "agreement" = "direct",
-  ) => {
+  const build = async (change: Change = {}, key: ReplyVector["key"] = "deviceEncryption") => {
     const header = { alg: "ES256", kid: server.kid, typ: tokenTypes.reply, ...change.jwsHeader };
     const text = JSON.stringify({ ...(await claimsFor(key)), ...change.claims });
     const padded = text.padEnd(Math.ceil(text.length / limits.paddingBytes) * limits.paddingBytes);
     const jws = await assembleJws(header, change.payload?.(padded) ?? padded, change.signer ?? server);
-    const alg = kind === "direct" ? "ECDH-ES" : "ECDH-ES+A256KW";
-    const outer = (epk: object | undefined) => ({ alg, enc: "A256GCM", cty: "JWT", epk, ...change.jweHeader });
-    const to = change.to ?? { kind, jwk: ecPublicJwk(key) };
+    const outer = (epk: object | undefined) => ({
+      alg: "ECDH-ES",
+      enc: "A256GCM",
+      cty: "JWT",
+      epk,
+      ...change.jweHeader,
+    });
+    const to = change.to ?? { kind: "direct" as const, jwk: ecPublicJwk(key) };
     return { token: assembleJwe(outer, change.plaintext?.(jws) ?? jws, to, change.jwe), key };
   };
 
   const refusal = { status: "clock", body: { detail: "Renew the times.", retry: true, time: now } };
   const valid = [
     { name: "ECDH-ES", ...(await build()) },
-    { name: "ECDH-ES+A256KW", ...(await build({}, "deviceEncryption", "agreement")) },
     { name: "to a one-time key", ...(await build({}, "oneTimeReply")) },
     { name: "refusal", status: "clock", ...(await build({ claims: refusal })) },
     {
@@ -68,9 +68,31 @@ export async function replies(request: string): Promise<ReplyFile> {
       ...(await build({ claims: { ...refusal, status: "come-back" } })),
     },
     { name: "an unknown claim", ...(await build({ claims: { exp: now - 60 } })) },
+    { name: "commands wait", ...(await build({ claims: { waiting: true } })) },
+    { name: "waiting of another form", ...(await build({ claims: { waiting: { since: now } } })) },
     {
-      name: "without jti and seq, as for a request that had no usable ones",
-      ...(await build({ claims: { jti: undefined, seq: undefined } })),
+      name: "versions that the service cannot say",
+      ...(await build({ claims: { trustVersion: 0, keySetVersion: 0 } })),
+    },
+    {
+      name: "a refusal without retry, of a code that may be sent again",
+      status: "clock",
+      retry: true,
+      ...(await build({ claims: { status: "clock", body: { detail: "", time: now } } })),
+    },
+    {
+      name: "a refusal of a later service without retry is final",
+      status: "unknown-refusal",
+      retry: false,
+      ...(await build({ claims: { status: "come-back", body: {} } })),
+    },
+    {
+      name: "a refusal whose members have other forms",
+      status: "conflict",
+      retry: false,
+      ...(await build({
+        claims: { status: "conflict", body: { detail: 1, retry: "no", highest: "7", field: [], time: -1, more: {} } },
+      })),
     },
   ];
 
@@ -98,7 +120,7 @@ export async function replies(request: string): Promise<ReplyFile> {
       "jwe-header",
       { jweHeader: { [name]: value } },
     ]),
-    ["JWE header of key wrapping over direct agreement", "alg", "decryption", { jweHeader: { alg: "ECDH-ES+A256KW" } }],
+    ["JWE header of key wrapping", "alg", "jwe-header", { jweHeader: { alg: "ECDH-ES+A256KW" } }],
     ...others.map((typ): [string, string, string, Change] => [
       `JWS header typ ${typ}`,
       `typ: ${typ}`,
@@ -132,25 +154,32 @@ export async function replies(request: string): Promise<ReplyFile> {
     [
       "an encrypted key that direct agreement does not have",
       "one byte",
-      "decryption",
+      "compact-form",
       { jwe: (p) => ({ ...p, encryptedKey: "AA" }) },
     ],
     ["BOM before the inner token", "U+FEFF", "base64url", { plaintext: (jws) => `\ufeff${jws}` }],
     ["a request, reflected", "the inner token", "jws-header", { plaintext: () => request }],
-    ["another service", "iss", "issuer", { claims: { iss: "another-service" } }],
-    ["another device", "aud", "audience", { claims: { aud: otherDeviceId } }],
-    ["several audiences", "aud", "claims", { claims: { aud: [deviceId] } }],
+    [
+      "initialization vector too short",
+      "11 bytes",
+      "compact-form",
+      { jwe: (p) => ({ ...p, iv: Buffer.from(p.iv, "base64url").subarray(1).toString("base64url") }) },
+    ],
+    [
+      "tag too short",
+      "12 bytes",
+      "compact-form",
+      { jwe: (p) => ({ ...p, tag: Buffer.from(p.tag, "base64url").subarray(4).toString("base64url") }) },
+    ],
     ["another reply key", "replyKey", "key-binding", { claims: { replyKey: await kidOf("oneTimeReply") } }],
     ["another request", "request", "request-binding", { claims: { request: await tokenDigest("another") } }],
-    ["another jti", "jti", "request-binding", { claims: { jti: "vector-9876543210" } }],
-    ["another seq", "seq", "request-binding", { claims: { seq: 8 } }],
     ["no request", "request is missing", "claims", { claims: { request: undefined } }],
     ["no replyKey", "replyKey is missing", "claims", { claims: { replyKey: undefined } }],
     ["no iat", "iat is missing", "claims", { claims: { iat: undefined } }],
     ["no body", "body is missing", "claims", { claims: { body: undefined } }],
+    ["no trustVersion", "trustVersion is missing", "claims", { claims: { trustVersion: undefined } }],
+    ["no keySetVersion", "keySetVersion is missing", "claims", { claims: { keySetVersion: undefined } }],
     ["a status that is no code", "status", "claims", { claims: { status: "Not OK" } }],
-    ["a code that is no refusal, without its body", "status", "claims", { claims: { status: "maybe" } }],
-    ["a refusal whose body is not one", "body", "claims", { claims: { status: "clock" } }],
     [
       "a member twice",
       "status twice",

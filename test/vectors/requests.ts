@@ -3,6 +3,7 @@ import { tokenTypes } from "@sealpost/protocol/token/jws.ts";
 
 import { type Json, type KeyManagement, assembleJwe, assembleJws, flipLastBit, withUnusedBits } from "./assemble.ts";
 import {
+  type EcName,
   deviceId,
   ecPrivateJwk,
   ecPublicJwk,
@@ -42,6 +43,7 @@ const apply = (header: Json, change: Change["jweHeader"]): Json | string =>
 
 /** A member without a value is left out by JSON.stringify. */
 const absent = undefined;
+const oneTime = (name: EcName) => ({ ...ecPublicJwk(name), alg: "ECDH-ES" });
 const without = (name: string) => ({ [name]: absent });
 
 export async function requests(): Promise<VectorFile<RequestVector>> {
@@ -90,7 +92,8 @@ export async function requests(): Promise<VectorFile<RequestVector>> {
       [
         ["RSA-OAEP-256", "rsa", {}],
         ["ECDH-ES+A256KW", "agreement", {}],
-        ["one-time reply key", "agreement", { claims: { replyKey: ecPublicJwk("oneTimeReply") } }],
+        ["one-time reply key", "agreement", { claims: { replyKey: oneTime("oneTimeReply") } }],
+        ["the largest reply that the device takes", "agreement", { claims: { replyBytes: 2_048 } }],
         ["admission", "agreement", { jweHeader: { admission: "anything an intermediary wants" } }],
         ["no padding", "agreement", { payload: (text: string) => text.trim() }],
       ] as const satisfies [string, keyof typeof servers, Change][]
@@ -503,7 +506,18 @@ export async function requests(): Promise<VectorFile<RequestVector>> {
     ["ack equal to seq", { ack: 7 }, "ack"],
     ["negative ack", { ack: -1 }, "ack"],
     ["reply key that nobody certified", { replyKey: stranger.kid }, "replyKey"],
-    ["one-time reply key with its private half", { replyKey: { ...foreign, d } }, "replyKey.(unknown member)"],
+    [
+      "one-time reply key with its private half",
+      { replyKey: { ...oneTime("stranger"), d } },
+      "replyKey.(unknown member)",
+    ],
+    ["one-time reply key without alg", { replyKey: foreign }, "replyKey"],
+    ["one-time reply key of an algorithm to come", { replyKey: { ...foreign, alg: "ML-KEM-768" } }, "replyKey"],
+    ["one-time reply key for key wrapping", { replyKey: { ...foreign, alg: "ECDH-ES+A256KW" } }, "replyKey"],
+    ["the certified key as a one-time key", { replyKey: oneTime("deviceEncryption") }, "replyKey"],
+    ["the signing key as a one-time key", { replyKey: oneTime("deviceSigning") }, "replyKey"],
+    ["replyBytes below the least", { replyBytes: 2_047 }, "replyBytes"],
+    ["replyBytes as text", { replyBytes: "4096" }, "replyBytes"],
     ["operation in capitals", { operation: "Register" }, "operation"],
     ["body as a list", { body: [] }, "body"],
     ["unknown claim", { nbf: now }, "(unknown member)"],

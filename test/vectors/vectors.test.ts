@@ -123,7 +123,7 @@ describe("requests", async () => {
       const { message } = await openRequest(ports, token);
       // A defect that is told under seal names its field; the refusal's code is the error of the vector.
       if (message.kind === "defect")
-        throw new TokenError("malformed" as TokenErrorCode, message.field === field ? "" : message.field);
+        throw new TokenError((message.field === field ? "malformed" : message.field) as TokenErrorCode, "");
       const { iss, aud, seq, ack, operation } = message.claims;
       return { iss, aud, seq, ack, operation };
     },
@@ -139,10 +139,10 @@ describe("replies", async () => {
     file,
     async ({ token, key }) => {
       const expected = { ...awaited, replyKey: await kidOf(key) };
-      const { status, time } = await openReply(token, await agreementPrivateKey(key), signingKeys, expected);
-      return { status, time };
+      const { status, time, body } = await openReply(token, await agreementPrivateKey(key), signingKeys, expected);
+      return { status, time, retry: status === "ok" ? undefined : body.retry };
     },
-    ({ status = "ok" }) => ({ status, time: now + 1 }),
+    ({ status = "ok", retry = status === "ok" ? undefined : true }) => ({ status, time: now + 1, retry }),
   );
 });
 
@@ -193,9 +193,10 @@ describe("key sets", async () => {
     read<VectorFile<KeySetVector>>("key-sets"),
     async ({ token }) => {
       const keySet = await openKeySet(token, { serviceId, keySetKeys: trustClaims().keySetKeys });
-      return { version: keySet.version, kids: all.filter(keySet.lists) };
+      const seals = keySet.serverKey(now)?.kid ?? null;
+      return { version: keySet.version, kids: all.filter(keySet.lists), seals };
     },
-    ({ kids = [] }) => ({ version: now, kids }),
+    ({ kids = [], seals = all[1] }) => ({ version: now, kids, seals }),
   );
 });
 
