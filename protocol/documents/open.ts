@@ -14,7 +14,12 @@ export function openList<T extends NonNullable<unknown>>(read: (entry: unknown) 
 
 /** A member that says nothing where it has another form than this version knows: as good as absent. */
 export function ifUsable<T>(schema: z.ZodMiniType<T>) {
-  return z.optional(z.pipe(z.unknown(), z.transform((value): T | undefined => schema.safeParse(value).data)));
+  return z.optional(
+    z.pipe(
+      z.unknown(),
+      z.transform((value): T | undefined => schema.safeParse(value).data),
+    ),
+  );
 }
 
 const listedSigningKeySchema = z.object({
