@@ -1,3 +1,4 @@
+import { engine } from "@sealpost/protocol/content/engine.ts";
 import { recordDigestBytes, recordListBytes } from "@sealpost/protocol/content/record-list.ts";
 import type { ManifestClaims } from "@sealpost/protocol/exchanges/firmware.ts";
 import { decodeBase64url } from "@sealpost/protocol/token/strict.ts";
@@ -19,20 +20,16 @@ export async function fetchRecordList(manifest: ManifestClaims, reader: ObjectRe
   const signed = decodeBase64url(manifest.recordsSha256, "recordsSha256");
   for (;;) {
     await reader.read(0, list);
-    if (isSame(await sha256(list), signed)) break;
+    if (isSame(await engine.sha256(list), signed)) break;
     await reader.reject("is damaged");
   }
   await reader.close();
   return {
     async has(index, record) {
       const at = index * recordDigestBytes;
-      return isSame(await sha256(record), list.subarray(at, at + recordDigestBytes));
+      return isSame(await engine.sha256(record), list.subarray(at, at + recordDigestBytes));
     },
   };
-}
-
-async function sha256(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array> {
-  return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
 }
 
 /** Digests of public bytes: no secret is compared. */

@@ -1,3 +1,5 @@
+import { type ContentEngine, engine as platformEngine } from "./engine.ts";
+
 /**
  * HTTP's encrypted content-coding `aes128gcm` (RFC 8188), both ways, one record at a time: whoever knows the header can go on at any record.
  * The libraries end a content of whole records with one more, empty record, which nothing of the image stands for; so the layout is written here.
@@ -32,19 +34,20 @@ export async function contentCipher(
   contentKey: Uint8Array<ArrayBuffer>,
   salt: Uint8Array<ArrayBuffer>,
   recordBytes: number,
+  engine: ContentEngine = platformEngine,
 ): Promise<ContentCipher> {
   const recordSize = recordBytes + recordOverheadBytes;
-  const { key, baseNonce } = await deriveKeys(contentKey, salt);
+  const { records, baseNonce } = await deriveKeys(contentKey, salt, engine);
   return {
     header: headerOf(salt, recordSize),
     async seal(index, data, last) {
       const plaintext = new Uint8Array(data.length + 1);
       plaintext.set(data);
       plaintext[data.length] = last ? delimiters.last : delimiters.more;
-      return new Uint8Array(await crypto.subtle.encrypt(algorithm(baseNonce, index), key, plaintext));
+      return records.encrypt(nonceOf(baseNonce, index), plaintext);
     },
     async open(index, record, last) {
-      const plaintext = await decrypt(key, algorithm(baseNonce, index), record);
+      const plaintext = await records.decrypt(nonceOf(baseNonce, index), record);
       const delimiter = plaintext?.at(-1);
       // Encoders that stream end whole records with an empty one; the manifest, not the delimiter, says where the image ends.
       const ends = delimiter === delimiters.last || record.length === recordSize;
@@ -63,11 +66,12 @@ export async function openContent(
   contentKey: Uint8Array<ArrayBuffer>,
   header: Uint8Array<ArrayBuffer>,
   recordBytes: number,
+  engine: ContentEngine = platformEngine,
 ): Promise<ContentCipher | null> {
   if (header.length !== contentHeaderBytes || header[contentHeaderBytes - 1] !== 0) return null;
   const recordSize = new DataView(header.buffer, header.byteOffset).getUint32(saltBytes);
   if (recordSize !== recordBytes + recordOverheadBytes) return null;
-  return contentCipher(contentKey, header.slice(0, saltBytes), recordBytes);
+  return contentCipher(contentKey, header.slice(0, saltBytes), recordBytes, engine);
 }
 
 /** How many records carry so many bytes. */
@@ -88,35 +92,24 @@ function headerOf(salt: Uint8Array, recordSize: number): Uint8Array<ArrayBuffer>
 }
 
 /** §2.2, §2.3. */
-async function deriveKeys(contentKey: Uint8Array<ArrayBuffer>, salt: Uint8Array<ArrayBuffer>) {
-  const material = await crypto.subtle.importKey("raw", contentKey, "HKDF", false, ["deriveKey", "deriveBits"]);
-  const derivation = (info: string) => ({ name: "HKDF", hash: "SHA-256", salt, info: text.encode(`${info}\0`) });
-  const ofKey = derivation("Content-Encoding: aes128gcm");
-  const aes = { name: "AES-GCM", length: 128 };
+async function deriveKeys(contentKey: Uint8Array<ArrayBuffer>, salt: Uint8Array<ArrayBuffer>, engine: ContentEngine) {
+  const material = await crypto.subtle.importKey("raw", contentKey, "HKDF", false, ["deriveBits"]);
+  const derive = async (info: string, bytes: number) => {
+    const algorithm = { name: "HKDF", hash: "SHA-256", salt, info: text.encode(`${info}\0`) };
+    return new Uint8Array(await crypto.subtle.deriveBits(algorithm, material, bytes * 8));
+  };
   return {
-    key: await crypto.subtle.deriveKey(ofKey, material, aes, false, ["encrypt", "decrypt"]),
-    baseNonce: new Uint8Array(await crypto.subtle.deriveBits(derivation("Content-Encoding: nonce"), material, 96)),
+    records: await engine.recordCipher(await derive("Content-Encoding: aes128gcm", 16)),
+    baseNonce: await derive("Content-Encoding: nonce", 12),
   };
 }
 
 /** §2.3: the record's number as 96 bits, exclusive-ored into the nonce; an image has far fewer than 2^32 records. */
-function algorithm(baseNonce: Uint8Array<ArrayBuffer>, index: number): AesGcmParams {
-  const iv = baseNonce.slice();
-  const view = new DataView(iv.buffer);
+function nonceOf(baseNonce: Uint8Array<ArrayBuffer>, index: number): Uint8Array<ArrayBuffer> {
+  const nonce = baseNonce.slice();
+  const view = new DataView(nonce.buffer);
   view.setUint32(8, (view.getUint32(8) ^ index) >>> 0);
-  return { name: "AES-GCM", iv };
-}
-
-async function decrypt(
-  key: CryptoKey,
-  by: AesGcmParams,
-  record: Uint8Array<ArrayBuffer>,
-): Promise<Uint8Array<ArrayBuffer> | null> {
-  try {
-    return new Uint8Array(await crypto.subtle.decrypt(by, key, record));
-  } catch {
-    return null;
-  }
+  return nonce;
 }
 
 function isDelimiter(octet: number | undefined): boolean {

@@ -244,6 +244,22 @@ describe("without the list of records", () => {
   });
 });
 
+test("ok/an image is written in batches, not record by record", async () => {
+  const large = new Uint8Array(randomBytes(2_500_000));
+  await publishRelease(bench, makeRelease(large, { recordBytes: 1_024 }));
+  const written: number[] = [];
+  const slots: FirmwareSlots = {
+    ...home.slots,
+    async write(offset, bytes) {
+      written.push(bytes.length);
+      await home.slots.write(offset, bytes);
+    },
+  };
+  await (await open(home.messages.get, {}, slots)).updateFirmware();
+  expect(written).toEqual([1_048_576, 1_048_576, 402_848]);
+  expect(Buffer.from(await home.slots.read(0, 3_000_000))).toEqual(Buffer.from(large));
+});
+
 test("fails/no space in the slot: reported as what it is", async () => {
   await publishRelease(bench, makeRelease(image));
   const slots: FirmwareSlots = {

@@ -1,5 +1,6 @@
 import fc from "fast-check";
-import { openContent } from "@sealpost/protocol/content/aes128gcm.ts";
+import { contentCipher, openContent } from "@sealpost/protocol/content/aes128gcm.ts";
+import { nodeEngine, webCryptoEngine } from "@sealpost/protocol/content/engine.ts";
 import { describe, expect, test } from "vitest";
 
 import { encryptContent } from "../device/support/release.ts";
@@ -66,6 +67,34 @@ describe("against an independent encoder", () => {
     ]);
     expect(await openFrom(0, new Uint8Array(swapped), key, 57, 120)).toBeNull();
   });
+});
+
+test("ok/both engines seal alike, open each other's records, and refuse what is damaged", async () => {
+  const node = nodeEngine();
+  if (!node) throw new Error("Node has node:crypto");
+  const ciphers = [webCryptoEngine, node].map((engine) =>
+    contentCipher(new Uint8Array(32).fill(3), new Uint8Array(16).fill(5), 100, engine),
+  );
+  const [web, own] = await Promise.all(ciphers);
+  await fc.assert(
+    fc.asyncProperty(fc.uint8Array({ maxLength: 100 }), fc.nat(2 ** 31), fc.boolean(), async (data, index, last) => {
+      const record = await own?.seal(index, data, last);
+      expect(record).toEqual(await web?.seal(index, data, last));
+      if (!record) throw new Error("no record");
+      const opened = await own?.open(index, record, last);
+      expect(Buffer.from(opened ?? [])).toEqual(Buffer.from((await web?.open(index, record, last)) ?? []));
+      expect(Buffer.from(opened ?? [])).toEqual(Buffer.from(data));
+      record[record.length - 1] = (record.at(-1) ?? 0) ^ 1;
+      expect(await own?.open(index, record, last)).toBeNull();
+      expect(await web?.open(index, record, last)).toBeNull();
+      expect(await own?.open(index, record.subarray(0, 15), last)).toBeNull();
+    }),
+    { numRuns: 50 },
+  );
+  const digests = [webCryptoEngine, node].map((engine) => engine.sha256(new Uint8Array(100)));
+  expect((await Promise.all(digests)).map((digest) => Buffer.from(digest).toString("hex"))).toEqual(
+    Array.from({ length: 2 }, () => "cd00e292c5970d3c5e2f0ffa5171e555bc46bfc4faddfb4a418b6840b86e79a3"),
+  );
 });
 
 test("ok/RFC 8188 §3.1, the standard's own example", async () => {
