@@ -1,5 +1,7 @@
 #!/usr/bin/env node
 // Plain JavaScript that any Node can read: it looks at the version before anything that an old one could not run.
+import { readFileSync } from "node:fs";
+
 const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
 
 if (major < 22 || (major === 22 && minor < 18)) {
@@ -9,8 +11,10 @@ if (major < 22 || (major === 22 && minor < 18)) {
   );
   process.exitCode = 3;
 } else {
-  // A reader that has seen enough (`| head`) is no fault.
-  process.stdout.on("error", () => process.exit(0));
+  // Each write tells of its own failure.
+  process.stdout.on("error", () => undefined);
+  process.stderr.on("error", () => undefined);
   const { main } = await import("./cli.ts");
-  process.exitCode = await main(process.argv);
+  const { version } = JSON.parse(readFileSync(new URL("package.json", import.meta.url), "utf8"));
+  process.exitCode = await main(process.argv, version);
 }

@@ -6,31 +6,58 @@ import { addDeviceCommands } from "./commands/device.ts";
 import { addReleaseCommands } from "./commands/release.ts";
 import { addTrustCommands } from "./commands/trust.ts";
 import { OperatorFault, exitCodes, isOperatorFault } from "./fault.ts";
+import { complete } from "./help.ts";
 import { printFault } from "./output.ts";
+import { isOutputError, print } from "./stdout.ts";
 
-/** Runs one command line and returns its exit code; a fault is told on standard error. */
-export async function main(argv: readonly string[]): Promise<number> {
+/**
+ * Runs one command line; a fault is told on standard error, as JSON where `--json` was asked for.
+ * @param version of this package
+ * @returns the exit code
+ */
+export async function main(argv: readonly string[], version = "0.0.0"): Promise<number> {
+  const said = { out: "", error: "" };
+  const json = argv.includes("--json");
+  const fail = (fault: OperatorFault) => {
+    printFault(fault, json);
+    return exitCodes[fault.code].code;
+  };
   try {
-    await createProgram().parseAsync(argv);
+    await createProgram(version, said).parseAsync(argv);
     return 0;
   } catch (error) {
-    // Commander has said what is wrong, or was asked for help.
-    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitCodes.usage.code;
-    const fault = isOperatorFault(error) ? error : unexpected(error);
-    printFault(fault);
-    return exitCodes[fault.code].code;
+    try {
+      // Commander has said what is wrong, or was asked for help.
+      if (error instanceof CommanderError) {
+        if (said.out !== "") await print(said.out);
+        if (error.exitCode === 0) return 0;
+        if (json) return fail(usageFault(error));
+        process.stderr.write(said.error);
+        return exitCodes.usage.code;
+      }
+      throw error;
+    } catch (error) {
+      // A reader that has seen enough (`| head`) is no fault.
+      if (isOutputError(error) && error.code === "EPIPE") return 0;
+      return fail(isOperatorFault(error) ? error : unexpected(error));
+    }
   }
 }
 
-function createProgram(): Command {
+function createProgram(version: string, said: { out: string; error: string }): Command {
   const program = new Command("sealpost")
     .description("Operate a Sealpost service: trust, credentials, devices, releases, audit.")
-    .option(
-      "--stack <file>",
-      "the stack: .local/stack.json or a CDK outputs file (default: SEALPOST_STACK, then .local/stack.json here or above)",
-    )
-    .option("--json", "print results as JSON; times are Unix seconds")
-    .addHelpText("after", epilogue())
+    .version(version, "-V, --version", "print the version of this program")
+    // So that `release publish --version` is its own.
+    .enablePositionalOptions()
+    .configureOutput({
+      writeOut: (text) => {
+        said.out += text;
+      },
+      writeErr: (text) => {
+        said.error += text;
+      },
+    })
     .showSuggestionAfterError()
     .showHelpAfterError("→ --help lists options and commands")
     .exitOverride();
@@ -39,29 +66,30 @@ function createProgram(): Command {
   addDeviceCommands(program);
   addReleaseCommands(program);
   addAuditCommands(program);
+  complete(program);
   return program;
 }
 
-function epilogue(): string {
-  const codes = [[0, "done"], ...Object.values(exitCodes).map(({ code, meaning }) => [code, meaning])];
-  return [
-    "",
-    "AWS credentials and profile are found as every AWS tool finds them; a local stack uses its own.",
-    "",
-    "Exit codes:",
-    ...codes.map(([code, meaning]) => `  ${code}  ${meaning}`),
-  ].join("\n");
+function usageFault(error: CommanderError): OperatorFault {
+  const message = error.code === "commander.help" ? "A command is missing." : error.message.replace(/^error: /u, "");
+  return new OperatorFault("usage", message, "--help lists options and commands");
 }
 
 /** Something nobody thought of: its message may hold what was being worked on, so only its kind is told. */
 function unexpected(error: unknown): OperatorFault {
+  if (isOutputError(error)) {
+    return new OperatorFault("fault", error.message, "the command was carried out; see what became of it with a list", {
+      cause: error,
+    });
+  }
   const name = error instanceof Error ? error.name : typeof error;
   const code = error instanceof Error && "code" in error ? ` ${String(error.code)}` : "";
-  const place = error instanceof Error ? (/([\w-]+\.ts:\d+)/u.exec(error.stack ?? "")?.[1] ?? "") : "";
+  const place = error instanceof Error ? (/([\w-]+\.[jt]s:\d+)/u.exec(error.stack ?? "")?.[1] ?? "") : "";
   const where = place === "" ? "" : ` at ${place}`;
   return new OperatorFault(
     "fault",
     `Something unexpected happened (${name}${code}${where}).`,
     "run the command again; if it stays so, report it with this line",
+    { cause: error },
   );
 }

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 
 import { messageSchemes, parseBaseUrl } from "@sealpost/protocol/documents/base-url.ts";
 import { hardwareSchema, modelSchema } from "@sealpost/protocol/exchanges/firmware.ts";
+import { idSchema } from "@sealpost/protocol/operator/act.ts";
 import { type EcPublicJwk, ecPublicJwkSchema } from "@sealpost/protocol/token/keys.ts";
 import { InvalidArgumentError } from "commander";
 import * as z from "zod/mini";
@@ -10,10 +11,7 @@ import { parseDuration } from "./duration.ts";
 
 /** Parsers of option values; commander names the option in front of what they say. */
 
-export function uuidOption(text: string): string {
-  if (z.uuid().safeParse(text).success && text === text.toLowerCase()) return text;
-  throw new InvalidArgumentError("It is a UUID in lower case, as lists show it.");
-}
+export const uuidOption = fitting(idSchema, "It is a UUID in lower case, as lists show it.");
 
 export function durationOption(text: string): number {
   const seconds = parseDuration(text);
@@ -26,24 +24,17 @@ export function countOption(text: string): number {
   throw new InvalidArgumentError("It is a whole number from 1.");
 }
 
-export function dayOption(text: string): string {
-  if (z.iso.date().safeParse(text).success) return text;
-  throw new InvalidArgumentError("It is a day in UTC, as 2026-11-23.");
-}
+export const dayOption = fitting(z.iso.date(), "It is a day in UTC, as 2026-11-23.");
 
-export function modelOption(text: string): string {
-  if (modelSchema.safeParse(text).success) return text;
-  throw new InvalidArgumentError(
-    "It is up to 64 letters, digits, dots, hyphens and underscores, as the device registers it.",
-  );
-}
+export const modelOption = fitting(
+  modelSchema,
+  "It is up to 64 letters, digits, dots, hyphens and underscores, as the device registers it.",
+);
 
-export function hardwareOption(text: string): string {
-  if (hardwareSchema.safeParse(text).success) return text;
-  throw new InvalidArgumentError(
-    "It is up to 32 letters, digits, dots, hyphens and underscores, as the device registers it.",
-  );
-}
+export const hardwareOption = fitting(
+  hardwareSchema,
+  "It is up to 32 letters, digits, dots, hyphens and underscores, as the device registers it.",
+);
 
 /** Where devices send messages, by the rule that they read it by. */
 export function messageUrlOption(text: string): string {
@@ -80,7 +71,31 @@ export function publicJwkOption(path: string): EcPublicJwk {
   throw new InvalidArgumentError(`${path} is not a public P-256 key as JWK (kty, crv, x, y).`);
 }
 
-/** Collects a repeated or variadic option through a parser. */
-export function several<T>(parse: (text: string) => T) {
-  return (text: string, earlier: readonly T[] | undefined): T[] => [...(earlier ?? []), parse(text)];
+/**
+ * Takes what fits the schema of what the option becomes, so that nothing is begun that cannot end.
+ * @param form what fits, in words
+ */
+export function fitting<T>(schema: z.ZodMiniType<T>, form: string) {
+  return (text: string): T => {
+    const parsed = schema.safeParse(text);
+    if (parsed.success) return parsed.data;
+    throw new InvalidArgumentError(form);
+  };
+}
+
+/**
+ * Collects a repeated or variadic option through a parser; nothing is named twice.
+ * @param list of what all of them become together, and its bound in words
+ */
+export function several<T>(
+  parse: (text: string) => T,
+  list?: { readonly schema: z.ZodMiniType; readonly form: string },
+) {
+  return (text: string, earlier: readonly T[] = []): T[] => {
+    const value = parse(text);
+    if (earlier.includes(value)) throw new InvalidArgumentError("It is named twice.");
+    const all = [...earlier, value];
+    if (list && !list.schema.safeParse(all).success) throw new InvalidArgumentError(list.form);
+    return all;
+  };
 }

@@ -1,11 +1,15 @@
 import { styleText } from "node:util";
 
-import { type OperatorFault } from "./fault.ts";
+import { type OperatorFault, exitCodes } from "./fault.ts";
+import { print } from "./stdout.ts";
 
 /** Results go to standard output, alone, so that they can be piped; everything said meanwhile goes to standard error. */
 export type Output = {
-  /** The result of the command: JSON for programs or text for people, never both. */
-  result(value: object, text: string): void;
+  /**
+   * The result of the command: JSON for programs or text for people, never both.
+   * @throws OutputError
+   */
+  result(value: object, text: string): Promise<void>;
   /** What a person wants to know besides. */
   note(text: string): void;
   /** A step of something that takes a while; call it again with the fraction done. */
@@ -15,16 +19,16 @@ export type Output = {
 const barCells = 24;
 
 export function openOutput({ json }: { readonly json: boolean }): Output {
-  const { stdout, stderr } = process;
+  const { stderr } = process;
   let line = "";
   const endLine = () => {
     if (line !== "" && stderr.isTTY) stderr.write("\n");
     line = "";
   };
   return {
-    result(value, text) {
+    async result(value, text) {
       endLine();
-      stdout.write(json ? `${JSON.stringify(value, null, 2)}\n` : `${text}\n`);
+      await print(json ? `${JSON.stringify(value, null, 2)}\n` : `${text}\n`);
     },
     note(text) {
       endLine();
@@ -47,11 +51,15 @@ function bar(fraction: number): string {
   return ` ${"█".repeat(full)}${"░".repeat(barCells - full)} ${String(Math.floor(fraction * 100)).padStart(3)} %`;
 }
 
-/** `error: what. why.` and the next step, on standard error. */
-export function printFault(fault: Pick<OperatorFault, "message" | "next">): void {
+/** `error: what. why.` and the next step, or the same as JSON, on standard error. */
+export function printFault({ code, message, next }: OperatorFault, json: boolean): void {
   const { stderr } = process;
+  if (json) {
+    stderr.write(`${JSON.stringify({ error: { code, message, next, exit: exitCodes[code].code } })}\n`);
+    return;
+  }
   // The line of a step may stand there half done.
   if (stderr.isTTY) stderr.write("\r\u001b[K");
-  stderr.write(`${styleText(["red", "bold"], "error:", { stream: stderr })} ${fault.message}\n`);
-  stderr.write(`${styleText("cyan", "→", { stream: stderr })} ${fault.next}\n`);
+  stderr.write(`${styleText(["red", "bold"], "error:", { stream: stderr })} ${message}\n`);
+  stderr.write(`${styleText("cyan", "→", { stream: stderr })} ${next}\n`);
 }

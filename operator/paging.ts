@@ -3,6 +3,8 @@ import { type Command, InvalidArgumentError } from "commander";
 
 export type PagingOptions = { readonly all?: boolean; readonly limit: number; readonly cursor?: string };
 
+const mostItems = 10_000;
+
 /** The options of every list. */
 export function addPaging(command: Command): Command {
   return command
@@ -16,7 +18,10 @@ export type PageQuery = { readonly limit: string; readonly cursor: string | unde
 
 type Page<T> = { readonly items: readonly T[]; readonly cursor?: string | undefined };
 
-/** Asks for pages until there are enough items, or for all of them. A page may be empty and still not be the last. */
+/**
+ * Asks for pages until there are enough items, or for all of them. A page may be empty and still not be the last, and the last may have a cursor:
+ * there is one here only where an item follows.
+ */
 export async function collect<T>(
   fetchPage: (page: PageQuery) => Promise<Page<T>>,
   { all = false, limit, cursor: start }: PagingOptions,
@@ -29,6 +34,13 @@ export async function collect<T>(
     items.push(...page.items);
     cursor = page.cursor;
   } while (cursor !== undefined && items.length < wanted);
+  let after = cursor;
+  while (after !== undefined) {
+    const next = await fetchPage({ limit: "1", cursor: after });
+    if (next.items.length > 0) break;
+    after = next.cursor;
+  }
+  if (after === undefined) return { items };
   return cursor === undefined ? { items } : { items, cursor };
 }
 
@@ -38,6 +50,6 @@ export function moreNote(cursor: string | undefined): string | undefined {
 }
 
 function parseLimit(text: string): number {
-  if (!/^[1-9]\d{0,4}$/u.test(text)) throw new InvalidArgumentError("It is a whole number from 1.");
-  return Number(text);
+  if (/^[1-9]\d{0,4}$/u.test(text) && Number(text) <= mostItems) return Number(text);
+  throw new InvalidArgumentError(`It is a whole number from 1 to ${mostItems}; --all shows everything.`);
 }

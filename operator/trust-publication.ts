@@ -72,7 +72,7 @@ export async function publishTrust(
   const reusable = await reusableCertificate(previous, root.jwk, caKey);
   const difference = await differenceOf(previous, draft, caKey);
   if (previous && difference.length === 0 && !options.force) {
-    output.result(
+    await output.result(
       { version: previous.version, published: false, difference },
       `The published trust document, version ${previous.version}, already says all this. Nothing was signed; --force publishes it anew.`,
     );
@@ -88,7 +88,7 @@ export async function publishTrust(
       ? differenceTable(difference, [previous?.version ?? 0, draft.version])
       : "Version and time alone.";
   if (options.dryRun) {
-    output.result(
+    await output.result(
       { version: draft.version, published: false, difference },
       `${changes}\n\nThis would be version ${draft.version}. Nothing was signed.`,
     );
@@ -104,7 +104,7 @@ export async function publishTrust(
   const document = await signTrust(claims, [root.signer, ...coSigners.map(({ signer }) => signer)]).catch(refuse);
   output.step("Publishing it");
   const { version } = await service.ask("publishTrust", { request: { document } });
-  output.result(
+  await output.result(
     { version, published: true, difference, claims },
     `Published trust document version ${version}.\n\n${await describeTrust(claims)}`,
   );

@@ -2,6 +2,7 @@ import { type Command, Option } from "commander";
 
 import { isoTime } from "../duration.ts";
 import { OperatorFault } from "../fault.ts";
+import { examples } from "../help.ts";
 import { dayOption, uuidOption } from "../options.ts";
 import { type PagingOptions, addPaging, collect, moreNote } from "../paging.ts";
 import { openSession } from "../session.ts";
@@ -21,6 +22,10 @@ export function addAuditCommands(program: Command): void {
     .addOption(new Option("--device <device id>", "to one device").argParser(uuidOption))
     .addOption(new Option("--credential <credential id>", "to one credential").argParser(uuidOption))
     .addOption(new Option("--target <target>", "to a journal target: trust, release#<model>#<hardware>, …"))
+    .addHelpText(
+      "after",
+      examples("audit list", "audit list --day 2026-11-23 --all", "audit list --target release#meter-1#r1"),
+    )
     .action(list);
 }
 
@@ -33,7 +38,7 @@ async function list(options: ListOptions, command: Command): Promise<void> {
   }, options);
   const rows = items.map(({ time, action, target, actor }) => [isoTime(time), action, target, actor]);
   const about = "day" in of ? `on ${of.day} (UTC)` : `to ${of.target}`;
-  output.result(
+  await output.result(
     { entries: items, ...(cursor === undefined ? {} : { cursor }) },
     rows.length > 0 ? table(["TIME", "ACTION", "TARGET", "ACTOR"], rows) : `Nothing happened ${about}.`,
   );

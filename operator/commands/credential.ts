@@ -5,11 +5,15 @@ import { tokenDigest } from "@sealpost/protocol/token/jws.ts";
 import { serialNumberSchema, validSeconds } from "@sealpost/protocol/operator/credentials.ts";
 import { type Command, InvalidArgumentError, Option } from "commander";
 
-import { createPrivateFile } from "../credential-file.ts";
+import { reasonOf, reservePlace } from "../credential-file.ts";
 import { isoTime } from "../duration.ts";
-import { durationOption, bootstrapUrlOption, uuidOption } from "../options.ts";
+import { OperatorFault, isOperatorFault } from "../fault.ts";
+import { examples } from "../help.ts";
+import { bootstrapUrlOption, durationOption, fitting, uuidOption } from "../options.ts";
 import { type PagingOptions, addPaging, collect, moreNote } from "../paging.ts";
+import type { Service } from "../service.ts";
 import { openSession } from "../session.ts";
+import { isOutputError } from "../stdout.ts";
 import { table } from "../table.ts";
 
 type CreateOptions = {
@@ -22,6 +26,11 @@ type CreateOptions = {
 
 /** 256 bits. */
 const secretBytes = 32;
+
+const serialNumberOption = fitting(
+  serialNumberSchema,
+  "It is 1 to 64 printable ASCII characters with no space at either end.",
+);
 
 export function addCredentialCommands(program: Command): void {
   const credential = program
@@ -42,58 +51,84 @@ export function addCredentialCommands(program: Command): void {
     .option("--bootstrap-url <url>", "base of the bootstrap routes (default: the stack's)", bootstrapUrlOption)
     .option("--out <file>", "the package's file, or - for standard output (default: <credential id>.credential.json)")
     .option("--force", "replace a file that exists")
+    .addHelpText(
+      "after",
+      examples(
+        "credential create --serial-number SN-0001 --out credential.json",
+        "credential create --serial-number SN-0001 --valid 12h --out - | ssh device cat '>' credential.json",
+      ),
+    )
     .action(create);
 
-  addPaging(credential.command("list").description("list credentials, never their secrets")).action(list);
+  addPaging(credential.command("list").description("list credentials, never their secrets"))
+    .addHelpText("after", examples("credential list --all"))
+    .action(list);
 
   credential
     .command("revoke")
     .description("withdraw a credential that has not been spent")
     .argument("<credential id>", "as `credential list` shows it", uuidOption)
+    .addHelpText("after", examples("credential revoke 0f8e2a44-5d1c-4b53-9f0e-1c2d3e4f5a6b"))
     .action(revoke);
 }
 
 async function create(options: CreateOptions, command: Command): Promise<void> {
   const { stack, service, output } = openSession(command);
   const { serialNumber, valid, out, force = false } = options;
-  // Before the request, so that a file that cannot be written costs no credential.
-  const file = out === "-" ? undefined : await createPrivateFile(out, force);
+  const place = await reservePlace(out, force);
   const secret = randomBytes(secretBytes).toString("base64url");
-  try {
-    const secretHash = await tokenDigest(secret);
-    const { credential, serviceId, roots } = await service.ask("createCredential", {
-      request: { serialNumber, validSeconds: valid, secretHash },
-    });
-    const { credentialId } = credential;
-    const { local } = stack.access;
-    const text = packageText({
-      type: "sealpost-credential",
-      version: 1,
-      serviceId,
-      credentialId,
-      secret,
-      bootstrapUrl: options.bootstrapUrl ?? stack.bootstrapUrl,
-      roots,
-      ...(local ? { ca: local.ca } : {}),
-    });
-    if (!file) {
-      process.stdout.write(text);
-      return;
-    }
-    const path = out ?? `${credentialId}.credential.json`;
-    await file.commit(path, text);
-    output.result(
-      { credential, file: path },
-      [
-        `Credential ${credentialId} for serial number ${serialNumber}, valid until ${isoTime(credential.validUntil)}.`,
-        `Package:  ${path} (readable by you alone: give it to the device, then delete it)`,
-        `Secret:   ${secret}`,
-        "The secret is in the package and here, and is not shown again.",
-      ].join("\n"),
-    );
-  } catch (error) {
-    await file?.discard().catch(() => undefined);
+  const request = { serialNumber, validSeconds: valid, secretHash: await tokenDigest(secret) };
+  const { credential, serviceId, roots } = await service.ask("createCredential", { request }).catch(async (error) => {
+    await place.discard();
     throw error;
+  });
+  const { credentialId } = credential;
+  const { local } = stack.access;
+  const text = packageText({
+    type: "sealpost-credential",
+    version: 1,
+    serviceId,
+    credentialId,
+    secret,
+    bootstrapUrl: options.bootstrapUrl ?? stack.bootstrapUrl,
+    roots,
+    ...(local ? { ca: local.ca } : {}),
+  });
+  let path: string;
+  try {
+    path = await place.fill(`${credentialId}.credential.json`, text);
+  } catch (error) {
+    await place.discard().catch(() => undefined);
+    throw await takeBack(service, credentialId, error);
+  }
+  // The package on standard output is all that belongs there.
+  if (path === "-") return;
+  await output.result(
+    { credential, file: path },
+    [
+      `Credential ${credentialId} for serial number ${serialNumber}, valid until ${isoTime(credential.validUntil)}.`,
+      `Package: ${path} (readable by you alone: give it to the device, then delete it)`,
+      "The secret is in the package alone, and is not shown again.",
+    ].join("\n"),
+  );
+}
+
+/** Its secret is nowhere now: a credential that nobody can use must not look as if somebody could. */
+async function takeBack(service: Service, credentialId: string, cause: unknown): Promise<OperatorFault> {
+  const why =
+    isOperatorFault(cause) || isOutputError(cause) ? cause.message : `It could not be written (${reasonOf(cause)}).`;
+  try {
+    await service.ask("revokeCredential", { path: { credentialId } });
+    const message = `The package is lost: ${why} Credential ${credentialId} was revoked again, so nothing usable is left.`;
+    return new OperatorFault("fault", message, "make room or name another file, and run the command again", { cause });
+  } catch {
+    const message = `The package is lost: ${why} Credential ${credentialId} was issued, and could not be revoked.`;
+    return new OperatorFault(
+      "fault",
+      message,
+      `run \`sealpost credential revoke ${credentialId}\`, then create another`,
+      { cause },
+    );
   }
 }
 
@@ -118,7 +153,7 @@ async function list(options: PagingOptions, command: Command): Promise<void> {
     rows.length > 0
       ? table(["CREDENTIAL", "STATUS", "SERIAL NUMBER", "VALID UNTIL", "DEVICE"], rows)
       : "No credentials.";
-  output.result({ credentials: items, ...(cursor === undefined ? {} : { cursor }) }, text);
+  await output.result({ credentials: items, ...(cursor === undefined ? {} : { cursor }) }, text);
   const more = moreNote(cursor);
   if (more) output.note(more);
 }
@@ -126,15 +161,10 @@ async function list(options: PagingOptions, command: Command): Promise<void> {
 async function revoke(credentialId: string, _: object, command: Command): Promise<void> {
   const { service, output } = openSession(command);
   const { credential } = await service.ask("revokeCredential", { path: { credentialId } });
-  output.result(
+  await output.result(
     { credential },
     `Credential ${credential.credentialId} (serial number ${credential.serialNumber}) is revoked.`,
   );
-}
-
-function serialNumberOption(text: string): string {
-  if (serialNumberSchema.safeParse(text).success) return text;
-  throw new InvalidArgumentError("It is 1 to 64 printable ASCII characters with no space at either end.");
 }
 
 function validityOption(text: string): number {

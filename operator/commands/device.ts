@@ -2,6 +2,7 @@ import { type Device, type DeviceStatus, deviceStatuses } from "@sealpost/protoc
 import { type Command, Option } from "commander";
 
 import { isoTime } from "../duration.ts";
+import { examples } from "../help.ts";
 import { uuidOption } from "../options.ts";
 import { type PagingOptions, addPaging, collect, moreNote } from "../paging.ts";
 import { openSession } from "../session.ts";
@@ -14,18 +15,21 @@ export function addDeviceCommands(program: Command): void {
 
   addPaging(device.command("list").description("list devices"))
     .addOption(new Option("--status <status>", "only those").choices(deviceStatuses))
+    .addHelpText("after", examples("device list", "device list --status registered --all --json"))
     .action(list);
 
   device
     .command("show")
     .description("show one device")
     .argument("<device id>", "as `device list` shows it", uuidOption)
+    .addHelpText("after", examples("device show 0f8e2a44-5d1c-4b53-9f0e-1c2d3e4f5a6b"))
     .action(show);
 
   device
     .command("revoke")
     .description("refuse a device for ever: its very next message is answered with `revoked`; this cannot be undone")
     .argument("<device id>", "as `device list` shows it", uuidOption)
+    .addHelpText("after", examples("device revoke 0f8e2a44-5d1c-4b53-9f0e-1c2d3e4f5a6b"))
     .action(revoke);
 }
 
@@ -46,7 +50,7 @@ async function list(options: ListOptions, command: Command): Promise<void> {
     updateText(device) ?? "-",
     isoTime(device.created),
   ]);
-  output.result(
+  await output.result(
     { devices: items, ...(cursor === undefined ? {} : { cursor }) },
     rows.length > 0 ? table(headings, rows) : emptyText(options),
   );
@@ -58,7 +62,7 @@ async function show(deviceId: string, _: object, command: Command): Promise<void
   const { service, output } = openSession(command);
   const { device } = await service.ask("showDevice", { path: { deviceId } });
   const { registration, window } = device;
-  output.result(
+  await output.result(
     { device },
     record({
       device: device.deviceId,
@@ -84,7 +88,10 @@ async function show(deviceId: string, _: object, command: Command): Promise<void
 async function revoke(deviceId: string, _: object, command: Command): Promise<void> {
   const { service, output } = openSession(command);
   const { device } = await service.ask("revokeDevice", { path: { deviceId } });
-  output.result({ device }, `Device ${device.deviceId} (serial number ${device.serialNumber}) is revoked, for ever.`);
+  await output.result(
+    { device },
+    `Device ${device.deviceId} (serial number ${device.serialNumber}) is revoked, for ever.`,
+  );
 }
 
 function emptyText({ status }: ListOptions): string {

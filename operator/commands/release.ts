@@ -15,8 +15,9 @@ import { generateContentKey } from "../firmware/content-key.ts";
 import { openImage, usualRecordBytes } from "../firmware/image.ts";
 import { digestImage, sealImage, sha256 } from "../firmware/seal-image.ts";
 import { uploadObject } from "../firmware/upload.ts";
+import { examples } from "../help.ts";
 import { kmsKeys } from "../kms-signer.ts";
-import { countOption, durationOption, hardwareOption, modelOption, several } from "../options.ts";
+import { countOption, durationOption, fitting, hardwareOption, modelOption, several } from "../options.ts";
 import { type PagingOptions, addPaging, collect, moreNote } from "../paging.ts";
 import type { Service } from "../service.ts";
 import { openSession } from "../session.ts";
@@ -33,7 +34,16 @@ type PublishOptions = {
 };
 type ListOptions = PagingOptions & { readonly model?: string; readonly hardware?: string };
 
+const hardwareList = {
+  schema: manifestClaimsSchema.shape.hardware,
+  form: "A release is for 1 to 16 hardware revisions.",
+};
 const yearSeconds = 365 * 86_400;
+
+const versionOption = fitting(
+  manifestClaimsSchema.shape.version,
+  "It is up to 64 letters, digits and . + _ -, as 1.4.2.",
+);
 
 export function addReleaseCommands(program: Command): void {
   const release = program.command("release").description("firmware that devices are offered");
@@ -43,7 +53,11 @@ export function addReleaseCommands(program: Command): void {
     .description("encrypt a firmware image, upload it, sign its manifest by the release key in KMS, and offer it")
     .argument("<file>", "the image")
     .requiredOption("--model <model>", "the model that it is for", modelOption)
-    .requiredOption("--hardware <revision...>", "the hardware revisions that it is for", several(hardwareOption))
+    .requiredOption(
+      "--hardware <revision...>",
+      "the hardware revisions that it is for",
+      several(hardwareOption, hardwareList),
+    )
     .requiredOption("--version <version>", "its name, for people", versionOption)
     .option("--counter <n>", "its place in the order of releases (default: one above the newest)", countOption)
     .addOption(
@@ -57,11 +71,13 @@ export function addReleaseCommands(program: Command): void {
         .default(usualRecordBytes),
     )
     .option("--release-key <arn...>", "KMS keys that sign (default: the stack's)", several(String))
+    .addHelpText("after", examples("release publish meter.bin --model meter-1 --hardware r1 r2 --version 2.0.0"))
     .action(publish);
 
   addPaging(release.command("list").description("list releases, newest first"))
     .option("--model <model>", "only of this model, with --hardware", modelOption)
     .option("--hardware <revision>", "only for this hardware, with --model", hardwareOption)
+    .addHelpText("after", examples("release list", "release list --model meter-1 --hardware r1"))
     .action(list);
 }
 
@@ -131,7 +147,7 @@ async function publish(path: string, options: PublishOptions, command: Command):
   );
   output.step("Publishing it");
   const { release } = await service.ask("publishRelease", { request: { manifest, wrappedKey: wrapped } });
-  output.result(
+  await output.result(
     { release },
     `Published ${model} ${version} (counter ${counter}) for hardware ${hardware.join(", ")}; devices take it until ${isoTime(release.exp)}.`,
   );
@@ -148,7 +164,7 @@ async function list(options: ListOptions, command: Command): Promise<void> {
     const { releases, cursor: next } = await service.ask("listReleases", { query: { ...page, ...of } });
     return { items: releases, cursor: next };
   }, options);
-  output.result(
+  await output.result(
     { releases: items, ...(cursor === undefined ? {} : { cursor }) },
     items.length > 0 ? releaseTable(items) : "No releases.",
   );
@@ -214,9 +230,4 @@ function recordBytesOption(text: string): number {
   const bytes = Number(text);
   if (/^\d{1,7}$/.test(text) && bytes >= least && bytes <= most) return bytes;
   throw new InvalidArgumentError(`It is a whole number from ${least} to ${most}.`);
-}
-
-function versionOption(text: string): string {
-  if (manifestClaimsSchema.shape.version.safeParse(text).success) return text;
-  throw new InvalidArgumentError("It is up to 64 letters, digits and . + _ -, as 1.4.2.");
 }

@@ -1,6 +1,7 @@
 import { readTrust } from "@sealpost/protocol/documents/trust.ts";
 import type { Command } from "commander";
 
+import { examples } from "../help.ts";
 import { kmsKeys } from "../kms-signer.ts";
 import { countOption, messageUrlOption, publicJwkOption, several } from "../options.ts";
 import { openSession } from "../session.ts";
@@ -41,9 +42,21 @@ export function addTrustCommands(program: Command): void {
     .option("--force", "publish even if nothing changes but version and time")
     .option("--dry-run", "ask the URLs and show the difference; sign and publish nothing")
     .option("--yes", "do not ask; needed where there is no terminal to ask on")
+    .addHelpText(
+      "after",
+      examples(
+        "trust publish --dry-run",
+        "trust publish --message-url http://devices.example.com http://d1.cloudfront.net",
+        "trust publish --release-key ARN1 ARN2 --release-threshold 2",
+      ),
+    )
     .action(publish);
 
-  trust.command("show").description("show the newest trust document").action(show);
+  trust
+    .command("show")
+    .description("show the newest trust document")
+    .addHelpText("after", examples("trust show", "trust show --json"))
+    .action(show);
 }
 
 async function publish(_: object, command: Command): Promise<void> {
@@ -55,7 +68,7 @@ async function show(_: object, command: Command): Promise<void> {
   const { service, output } = openSession(command);
   const { version, chain } = await service.ask("showTrust", {});
   const claims = readTrust(chain);
-  output.result(
+  await output.result(
     { version, claims, chain },
     `${await describeTrust(claims)}\ndocuments devices follow  ${chain.length}`,
   );

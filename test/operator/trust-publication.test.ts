@@ -18,10 +18,11 @@ import { type PublishOptions, publishTrust } from "../../operator/trust-publicat
 import { type SigningKey, agreementKey, signingKey } from "../support/keys.ts";
 import { credentials, startApi } from "./api-server.ts";
 import { serviceId, startOperator } from "./operator.ts";
+import { catchPrinted } from "./printed.ts";
 import { localStack } from "./stacks.ts";
 
 const ends: (() => Promise<unknown>)[] = [];
-let printed: { out: string; error: string };
+let caught: ReturnType<typeof catchPrinted>;
 let keys: Record<string, SigningKey>;
 let session: Parameters<typeof publishTrust>[0];
 let signed: string[];
@@ -32,15 +33,7 @@ let page: string;
 let silent: string;
 
 beforeEach(async () => {
-  printed = { out: "", error: "" };
-  vi.spyOn(process.stdout, "write").mockImplementation((text) => {
-    if (!String(text).startsWith('{"function"')) printed.out += String(text);
-    return true;
-  });
-  vi.spyOn(process.stderr, "write").mockImplementation((text) => {
-    printed.error += String(text);
-    return true;
-  });
+  caught = catchPrinted();
   const names = ["root", "issuingca", "keyset", "receipt", "release"];
   keys = Object.fromEntries(await Promise.all(names.map(async (name) => [name, await signingKey()] as const)));
   signed = [];
@@ -113,8 +106,7 @@ async function keySetOf(iss: string, signer: SigningKey): Promise<string> {
 }
 
 const publish = (options: PublishOptions = {}) => {
-  printed.out = "";
-  printed.error = "";
+  caught.clear();
   const name = (id: string) => id.split("/").at(-1) ?? "";
   const kms = {
     publicKey: async (id: string) => keyOf(name(id)).jwk,
@@ -135,20 +127,20 @@ describe("before it signs", () => {
   test("ok/the first document, whose URL answers that there is none yet", async () => {
     await publish({ yes: true });
     expect(await publishedUrls()).toEqual([own]);
-    expect(printed.error).toMatch(/^message URLs +- +http/mu);
+    expect(caught.printed.error).toMatch(/^message URLs +- +http/mu);
   });
 
   test("ok/the difference is shown, entry by entry", async () => {
     await publish({ yes: true });
     await publish({ yes: true, messageUrl: [own, silent], unreachableOk: [silent] });
-    expect(printed.error).toMatch(/^MEMBER +VERSION 1 +VERSION 2$/mu);
-    expect(printed.error).toMatch(new RegExp(`^message URLs +${own} +${own}\n +${silent}$`, "mu"));
-    expect(printed.error).not.toContain("release keys");
+    expect(caught.printed.error).toMatch(/^MEMBER +VERSION 1 +VERSION 2$/mu);
+    expect(caught.printed.error).toMatch(new RegExp(`^message URLs +${own} +${own}\n +${silent}$`, "mu"));
+    expect(caught.printed.error).not.toContain("release keys");
   });
 
   test("ok/--dry-run shows it, and signs nothing", async () => {
     await publish({ dryRun: true });
-    expect(printed.out).toContain("Nothing was signed");
+    expect(caught.printed.out).toContain("Nothing was signed");
     expect(signed).toEqual([]);
     await expect(publishedUrls()).rejects.toMatchObject({ code: "not-set-up" });
   });
@@ -191,7 +183,7 @@ test("ok/publishing the same again signs nothing", async () => {
   signed = [];
   await publish({ yes: true });
   expect(signed).toEqual([]);
-  expect(printed.out).toContain("already says all this");
+  expect(caught.printed.out).toContain("already says all this");
 });
 
 test.each([
