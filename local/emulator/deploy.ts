@@ -29,8 +29,8 @@ export type DeployOptions = {
 };
 
 const ASSETS_BUCKET = "sealpost-local-assets";
-/** It takes about ten seconds; a resource that waits for a function that died never ends by itself. */
-const DEPLOY_TIMEOUT_MS = 180_000;
+/** It takes about ten seconds, and minutes beside other work; a resource that waits for a function that died never ends by itself. */
+const DEPLOY_TIMEOUT_MS = 600_000;
 const outputsFile = z.record(z.string(), z.record(z.string(), z.string()));
 
 /** A real `cdk deploy` of stage `local` into the emulator; returns the outputs of its one stack. */

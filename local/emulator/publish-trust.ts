@@ -15,7 +15,7 @@ export type PublishTrustOptions = {
   readonly started?: (pid: number) => void;
 };
 
-const PUBLISH_TIMEOUT_MS = 60_000;
+const PUBLISH_TIMEOUT_MS = 180_000;
 
 /** Publishes the first trust document the way an operator does: no function may use the root key. */
 export async function publishTrust(options: PublishTrustOptions): Promise<void> {

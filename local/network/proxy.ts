@@ -43,13 +43,19 @@ export type Proxy = {
   close(): Promise<void>;
 };
 
+/** One call that was forwarded, and what came back. */
+export type ProxiedCall = { readonly operation: string; readonly request: Buffer; readonly reply: Buffer };
+
 type Armed = { readonly plan: FaultPlan; passed: number; hit: number };
 
 /**
  * Stands between a function and an AWS service to count its calls and to fail them: the emulator itself never throttles
  * and never loses a reply. The Host header passes unchanged, so the SDK's signature stays valid.
  */
-export async function startProxy(options: { readonly target: string }): Promise<Proxy> {
+export async function startProxy(options: {
+  readonly target: string;
+  readonly onCall?: (call: ProxiedCall) => void;
+}): Promise<Proxy> {
   const target = assertLoopback(options.target);
   const agent = keepAliveAgent();
   let counts: Record<string, number> = {};
@@ -91,6 +97,7 @@ export async function startProxy(options: { readonly target: string }): Promise<
     else if (fault?.kind === "error") sendError(incoming, outgoing, fault.error);
     else {
       const reply = await onward(incoming, body);
+      options.onCall?.({ operation: operationOf(incoming), request: body, reply: reply.body });
       if (fault?.kind === "dropReply") reset(incoming);
       else {
         outgoing.writeHead(reply.status, reply.headers);

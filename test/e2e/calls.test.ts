@@ -1,18 +1,27 @@
+import { truncate, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
 import { setFunctionEnvironment } from "../../local/emulator/function-environment.ts";
-import { type Proxy, startProxy } from "../../local/network/proxy.ts";
-import { post, rawDevice, registration, stack, windowOf } from "./world.ts";
+import { type Proxy, type ProxiedCall, startProxy } from "../../local/network/proxy.ts";
+import { readUnits } from "./read-units.ts";
+import { operator, post, rawDevice, registration, stack, temporaryFolder, windowOf } from "./world.ts";
+
+/** In records of the usual size more digests than an item of one read unit holds. */
+const imageBytes = 16 * 1024 * 1024;
 
 /** Calls that one message costs, counted between the function and the services. */
 let kms: Proxy;
 let dynamodb: Proxy;
+let units = 0;
 let restore: () => Promise<void>;
 
 beforeAll(async () => {
-  [kms, dynamodb] = await Promise.all([startProxy({ target: stack.endpoint }), startProxy({ target: stack.endpoint })]);
+  const target = stack.endpoint;
+  const onCall = (call: ProxiedCall) => (units += readUnits(call));
+  [kms, dynamodb] = await Promise.all([startProxy({ target }), startProxy({ target, onCall })]);
   restore = await setFunctionEnvironment({
     endpoint: stack.endpoint,
     functionName: stack.outputs["MessagesFunctionName"] ?? "",
@@ -56,6 +65,21 @@ describe("calls of an uncontended first-time message", () => {
     const claims = claimsOf("register", registration, { seq: 1 });
     await send(claims);
     expect(await counting(() => send(claims))).toEqual({ Decrypt: 1, BatchGetItem: 1, Sign: 1 });
+  });
+
+  test("ok/a check reads four units, however large the image that was published", async () => {
+    const profile = { ...registration, model: `units-${crypto.randomUUID()}` };
+    const file = join(await temporaryFolder(), "image.bin");
+    await writeFile(file, "");
+    await truncate(file, imageBytes);
+    const target = ["--model", profile.model, "--hardware", profile.hardware];
+    await operator("release", "publish", file, ...target, "--version", "2.0.0", "--counter", "2");
+    const { exchange } = await rawDevice();
+    await exchange("register", profile, { seq: 1 });
+    units = 0;
+    const { body } = await exchange("firmware.check", { firmware: { version: "2.0.0", counter: 2 } }, { seq: 2 });
+    expect(body).toEqual({ offer: null });
+    expect(units).toBe(4);
   });
 
   test("fails/what is no ciphertext of ours costs no call", async () => {
