@@ -5,7 +5,6 @@ import { firmwareCheck, firmwareReport } from "@sealpost/protocol/exchanges/firm
 import { registration } from "@sealpost/protocol/exchanges/registration.ts";
 import { renewal } from "@sealpost/protocol/exchanges/renewal.ts";
 import { memberOf } from "@sealpost/protocol/token/jws.ts";
-import type * as z from "zod/mini";
 
 import { alignKeys } from "./keys/align-keys.ts";
 import { Patience } from "./delivery/patience.ts";
@@ -16,11 +15,11 @@ import { settleRenewal } from "./identity/renewal.ts";
 import { settleRegistration } from "./registration.ts";
 import { exchangeCertificates } from "./identity/bootstrap.ts";
 import { certificateRequest } from "./identity/certificate-request.ts";
-import { DeviceError, type DeviceErrorCode, isDeviceError } from "./device-error.ts";
+import { DeviceError, isDeviceError } from "./device-error.ts";
 import type { DeviceStatus } from "./state/device-status.ts";
 import { FirmwareUpdate } from "./firmware/update.ts";
 import type { FirmwareOffer, UpdateProgress } from "./firmware/firmware-offer.ts";
-import { type DeviceOptions, type Settings, type VerbOptions, toSettings } from "./options.ts";
+import { type DeviceOptions, type Settings, type VerbOptions, requireBase, toSettings } from "./options.ts";
 import { requireDone } from "./delivery/outcome.ts";
 import { Outbox, checkBody } from "./delivery/outbox.ts";
 import type { BootstrapTransport, DeviceKeys, DevicePorts, FirmwareVersion, KeyStore } from "./ports.ts";
@@ -93,22 +92,21 @@ export class Device {
     readonly options?: DeviceOptions;
   }): Promise<Device> {
     const { ports, options = {} } = input;
-    const credential = parse(credentialPackageSchema, input.credentialPackage, "package-invalid");
+    const settings = toSettings(options);
+    const credential = parsePackage(input.credentialPackage);
     const cell = await StateCell.load(ports.state);
     const { state } = cell;
     if (state) checkSameDevice(state, credential);
     if (state?.phase !== "enrolled") {
       const keys = await startOver(ports.keys, cell, credential);
-      await cell.replace(
-        await exchangeCertificates(credential, keys, ports.bootstrap, new Patience(toSettings(options))),
-      );
+      await cell.replace(await exchangeCertificates(credential, keys, ports.bootstrap, new Patience(settings)));
     }
     return Device.open({ ports, options });
   }
 
   /**
    * Opens a device that was bootstrapped, or one that has left, for its receipt.
-   * @throws DeviceError `not-bootstrapped` · `home-broken` · `keys-missing`
+   * @throws DeviceError `not-bootstrapped` · `home-broken` · `keys-missing` · `argument-invalid`
    */
   static async open(input: { readonly ports: DevicePorts; readonly options?: DeviceOptions }): Promise<Device> {
     const { ports } = input;
@@ -258,8 +256,9 @@ function checkSameDevice(state: DeviceState, credential: { serviceId: string; cr
   }
 }
 
-function parse<T>(schema: z.ZodMiniType<T>, value: unknown, code: DeviceErrorCode): T {
-  const parsed = schema.safeParse(value);
-  if (!parsed.success) throw new DeviceError(code, `${memberOf(parsed.error)} is missing or not allowed`);
-  return parsed.data;
+function parsePackage(given: unknown): CredentialPackage {
+  const parsed = credentialPackageSchema.safeParse(given);
+  if (!parsed.success) throw new DeviceError("package-invalid", `${memberOf(parsed.error)} is missing or not allowed`);
+  const { bootstrapUrl, ...rest } = parsed.data;
+  return { ...rest, bootstrapUrl: requireBase("bootstrapUrl", bootstrapUrl, ["https"], "package-invalid") };
 }

@@ -1,6 +1,18 @@
+import { messageSchemes, parseBaseUrl } from "@sealpost/protocol/documents/base-url.ts";
 import { limits } from "@sealpost/protocol/limits.ts";
 
+import { DeviceError, type DeviceErrorCode } from "./device-error.ts";
 import type { Timing } from "./ports.ts";
+
+/**
+ * A base URL as the protocol has it, canonical and without trailing slashes.
+ * @throws DeviceError with the code given
+ */
+export function requireBase(name: string, text: string, schemes: readonly string[], code: DeviceErrorCode): string {
+  const parsed = parseBaseUrl(text, schemes);
+  if ("base" in parsed) return parsed.base;
+  throw new DeviceError(code, `${name} ${parsed.defect}`);
+}
 
 /** What each verb takes besides its own input. */
 export type VerbOptions = {
@@ -11,7 +23,7 @@ export type VerbOptions = {
 };
 
 export type DeviceOptions = {
-  /** Base URL of a relay that takes the messages instead of the service's own addresses. Any will do: nobody trusts it. */
+  /** Base URL of a relay that is tried before the service's own addresses. Any will do: nobody trusts it. */
   readonly via?: string;
   /** Whom replies are sealed to. `one-time` keys (the default) give forward secrecy; `certified` saves about 210 bytes a message. */
   readonly replyKey?: "one-time" | "certified";
@@ -63,10 +75,13 @@ const hostTiming: Timing = {
   random: Math.random,
 };
 
-/** Fills in defaults and clamps to the protocol's limits: what is not authenticated delays a try by an hour at most. */
+/**
+ * Fills in defaults and clamps to the protocol's limits: what is not authenticated delays a try by an hour at most.
+ * @throws DeviceError `argument-invalid`
+ */
 export function toSettings(options: DeviceOptions): Settings {
   return {
-    via: options.via,
+    via: options.via === undefined ? undefined : requireBase("via", options.via, messageSchemes, "argument-invalid"),
     replyKey: options.replyKey ?? "one-time",
     maxWaitSeconds: options.maxWaitSeconds ?? Infinity,
     lifetimeSeconds: Math.min(options.lifetimeSeconds ?? limits.lifetimeSeconds, limits.longestLifetimeSeconds),

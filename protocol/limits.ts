@@ -35,6 +35,8 @@ export const limits = {
   pollSeconds: { least: 60, most: 604_800 },
   /** What is not authenticated may delay a device's next try by at most this. */
   retrySeconds: 3_600,
+  /** Bases of the message plane that a device keeps of all the trust documents that it believed. */
+  rememberedBases: 32,
   /** One try of a message or of `/keys`, from the connection to the last byte; for an image, until it begins. */
   trySeconds: 30,
   firmware: {

@@ -112,6 +112,7 @@ export class Outbox {
     for (;;) {
       const attempt = await sending.attempt(patience);
       if (attempt.kind === "outcome") return attempt.outcome;
+      if (attempt.kind === "next") await patience.pauseBriefly(attempt);
       if (attempt.kind === "later") await patience.pause(attempt);
     }
   }

@@ -64,6 +64,11 @@ export class Patience {
     await this.#sleep(ceiling, setback);
   }
 
+  /** The pause between two addresses of one round: it spares the link, and does not grow. */
+  async pauseBriefly(setback: Setback): Promise<void> {
+    await this.#sleep(this.#settings.firstSeconds, setback);
+  }
+
   async #sleep(ceilingSeconds: number, { why, circumstance, cause }: Setback): Promise<void> {
     const { timing, onRetry } = this.#settings;
     const seconds = ceilingSeconds * timing.random();

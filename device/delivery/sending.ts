@@ -11,7 +11,7 @@ import type { OutboxPorts } from "./outbox-ports.ts";
 import type { DeviceKeys, HttpAnswer } from "../ports.ts";
 import { park, resolve, skipTo } from "./queue.ts";
 import { type SealedCopy, openAnswer, sealCopy } from "./sealing.ts";
-import { messageBases } from "./message-bases.ts";
+import { tryOrder } from "../trust/addresses.ts";
 import { parseCatchUp } from "../trust/service-keys.ts";
 import type { Effect } from "./settle-row.ts";
 import type { Enrolled, Pending, Queue } from "../state/state.ts";
@@ -20,10 +20,15 @@ import type { Enrolled, Pending, Queue } from "../state/state.ts";
 export type Attempt =
   | { readonly kind: "outcome"; readonly outcome: Outcome }
   | { readonly kind: "again" }
+  /** There is another address to try. */
+  | ({ readonly kind: "next" } & Setback)
   | ({ readonly kind: "later" } & Setback);
 
 /** How many sealed copies of one message a late reply may still answer. */
 const rememberedCopies = 8;
+
+/** How many addresses an error says something about. */
+const namedReasons = 3;
 
 type OkReply = Extract<Reply, { status: "ok" }>;
 type RefusedReply = Exclude<Reply, OkReply>;
@@ -36,7 +41,11 @@ export class Sending {
   readonly #message: Pending;
   readonly #ports: OutboxPorts;
   #copies: readonly SealedCopy[] = [];
-  #attempts = 0;
+  /** The bases of this round that are still to be tried. */
+  #rest: readonly string[] = [];
+  #rounds = 0;
+  /** What came of the tries of this round. */
+  #setbacks: readonly Setback[] = [];
   #timeOfRefusal: number | undefined;
 
   get seq(): number {
@@ -50,17 +59,34 @@ export class Sending {
 
   async attempt(patience: Patience): Promise<Attempt> {
     const { cell, serviceKeys, settings } = this.#ports;
-    const bases = messageBases(cell.enrolled, settings);
-    const base = bases[this.#attempts % bases.length] ?? "";
-    const transport = boundedTransport(this.#ports.messages, patience, bases.length - (this.#attempts % bases.length));
-    const token = await this.#seal(base, transport, Math.floor(this.#attempts / bases.length) % 2 === 1);
-    this.#attempts += 1;
-    if (token === null) return { kind: "later", why: "the service lists no key to seal to" };
+    if (this.#rest.length === 0) {
+      this.#rest = tryOrder(cell.enrolled, settings.via);
+      this.#rounds += 1;
+      this.#setbacks = [];
+    }
+    const [base = "", ...rest] = this.#rest;
+    const transport = boundedTransport(this.#ports.messages, patience, 1 + rest.length);
+    this.#rest = rest;
+    const tried = await this.#try(base, transport);
+    if ("kind" in tried) return tried;
+    this.#setbacks = [...this.#setbacks, tried];
+    if (this.#rest.length > 0) return { kind: "next", ...together(this.#setbacks) };
+    // No try of this round was answered: perhaps nobody who holds the present keys, or knows the present addresses, can.
+    const everyBase = tryOrder(cell.enrolled, settings.via);
+    const { read } = boundedTransport(this.#ports.messages, patience, everyBase.length);
+    if (await serviceKeys.fetchFrom(everyBase, read)) return { kind: "again" };
+    return { kind: "later", ...together(this.#setbacks) };
+  }
+
+  async #try(base: string, transport: BoundedTransport): Promise<Attempt | Setback> {
+    const { serviceKeys } = this.#ports;
+    const token = await this.#seal(base, transport, this.#rounds % 2 === 0);
+    if (token === null) return { why: "the service lists no key to seal to" };
     let answer: HttpAnswer;
     try {
       answer = await transport.post(`${base}/messages`, token);
     } catch (error) {
-      return { kind: "later", ...toSetback(error) };
+      return toSetback(error);
     }
     const open = () => openAnswer(decode(answer), this.#copies, serviceKeys.keySet);
     let opened = await open();
@@ -68,12 +94,12 @@ export class Sending {
     if (opened.reply) return this.#conclude(opened.reply, base, transport);
     // The one unauthenticated answer that is looked into: what `key-retired` carries is signed by those whom the device trusts already.
     const catchUp = parseCatchUp(answer.body);
-    if (catchUp && (await serviceKeys.adopt(catchUp))) return { kind: "again" };
+    if (catchUp && (await serviceKeys.adopt(catchUp))) return this.#again(base);
     if (catchUp && (await serviceKeys.isForeign(catchUp))) {
       const why = `${base} answers as another service: its documents are not signed by the root that this device trusts`;
-      return { kind: "later", why, circumstance: "other-service-answers" };
+      return { why, circumstance: "other-service-answers" };
     }
-    return { kind: "later", why: `the answer of ${base} (HTTP ${answer.status}) could not be verified` };
+    return { why: `the answer of ${base} (HTTP ${answer.status}) could not be verified` };
   }
 
   async #seal(base: string, { read }: BoundedTransport, asCandidate: boolean): Promise<string | null> {
@@ -110,10 +136,17 @@ export class Sending {
     if (!reply.body.retry) return { kind: "outcome", outcome: await this.#refused(reply) };
     if (reply.status === "clock" && this.#timeOfRefusal === undefined) {
       this.#timeOfRefusal = reply.body.time ?? reply.time;
-      return { kind: "again" };
+      return this.#again(base);
     }
     this.#timeOfRefusal = undefined;
+    this.#rest = [];
     return { kind: "later", why: reply.body.detail };
+  }
+
+  /** Who answered is asked again at once. */
+  #again(base: string): Attempt {
+    this.#rest = [base, ...this.#rest];
+    return { kind: "again" };
   }
 
   /** What a reply brings may rest on a newer trust document than ours, so that is fetched before the reply is called unusable. */
@@ -181,6 +214,18 @@ export class Sending {
       return { ...after, time, queue: queue(after.queue, this.#message.seq) };
     });
   }
+}
+
+/** The setbacks of a round as one: the first says most, since the user's own relay comes first. */
+function together(setbacks: readonly Setback[]): Setback {
+  const [first] = setbacks;
+  const reasons = [...new Set(setbacks.map(({ why }) => why))];
+  const more = reasons.length > namedReasons ? `; and ${reasons.length - namedReasons} more` : "";
+  return {
+    why: `${reasons.slice(0, namedReasons).join("; ")}${more}`,
+    circumstance: setbacks.find(({ circumstance }) => circumstance)?.circumstance,
+    cause: first?.cause,
+  };
 }
 
 /** A final no to the device: whatever was pending may or may not have happened (rule 8). */

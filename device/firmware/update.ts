@@ -10,13 +10,13 @@ import type { Patience } from "../delivery/patience.ts";
 import { DeviceError, isDeviceError } from "../device-error.ts";
 import { downloadImage } from "./download.ts";
 import type { FirmwareOffer, UpdateProgress } from "./firmware-offer.ts";
-import { messageBases } from "../delivery/message-bases.ts";
 import { requireDone } from "../delivery/outcome.ts";
 import type { OutboxPorts } from "../delivery/outbox-ports.ts";
 import type { Outbox } from "../delivery/outbox.ts";
 import type { FirmwareSlots } from "../ports.ts";
 import type { RegistrationBody } from "@sealpost/protocol/exchanges/registration.ts";
 import type { Enrolled, Update } from "../state/state.ts";
+import { tryOrder } from "../trust/addresses.ts";
 
 /**
  * Figure 6 from the device's side. Each step is one durable write together with the report about it, so after a crash the next call goes on
@@ -122,7 +122,7 @@ export class FirmwareUpdate {
     await this.#outbox.flush(patience);
     if (manifest.exp <= this.#ports.serviceKeys.clock.now()) await this.#fail(counter, "expired", patience);
     const { messages, cell, settings } = this.#ports;
-    const urls = messageBases(cell.enrolled, settings).map((base) => `${base}/firmware`);
+    const urls = tryOrder(cell.enrolled, settings.via).map((base) => `${base}/firmware`);
     const { recordList } = settings;
     const onWritten = (bytes: number) => (recordList === "use" ? Promise.resolve() : cell.change(withWritten(bytes)));
     const download = {

@@ -16,7 +16,7 @@ import * as z from "zod/mini";
 
 import { boundedConnection } from "../delivery/bounded-transport.ts";
 import type { Patience } from "../delivery/patience.ts";
-import { baseOf } from "../delivery/base-url.ts";
+import { firstAddresses } from "../trust/addresses.ts";
 import { certificateRequest } from "./certificate-request.ts";
 import { verifyDeviceCertificate } from "./device-certificate.ts";
 import { DeviceError } from "../device-error.ts";
@@ -51,7 +51,7 @@ async function requestFirstToken(
   { bootstrapUrl, credentialId, secret }: CredentialPackage,
 ): Promise<string> {
   const answer = await connection.post(
-    `${baseOf(bootstrapUrl)}${tokenPath}`,
+    `${bootstrapUrl}${tokenPath}`,
     {
       authorization: `Basic ${basicCredentials(credentialId, secret)}`,
       "content-type": "application/x-www-form-urlencoded",
@@ -72,7 +72,7 @@ async function requestCertificate(
   firstToken: string,
 ): Promise<CertificateAnswer> {
   const answer = await connection.post(
-    `${baseOf(bootstrapUrl)}${certificatePath}`,
+    `${bootstrapUrl}${certificatePath}`,
     { authorization: `Bearer ${firstToken}`, "content-type": "application/json", accept: "application/json" },
     JSON.stringify(await certificateRequest(keys, credentialId)),
   );
@@ -111,6 +111,7 @@ async function verifyAnswer(
       certificate,
       ...own,
       trust,
+      addresses: firstAddresses(trust.messageUrls),
       keySet: keySet.token,
       time: answer.time,
       queue: emptyQueue,

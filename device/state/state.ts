@@ -43,6 +43,15 @@ const updateSchema = z.object({
 });
 export type Update = z.infer<typeof updateSchema>;
 
+/** Bases of the message plane, canonical. */
+const addressesSchema = z.object({
+  /** Of the first trust document that this device believed. */
+  first: z.array(z.string()),
+  /** Of all that it ever believed, newest first. */
+  remembered: z.array(z.string()),
+});
+export type Addresses = z.infer<typeof addressesSchema>;
+
 /** Keys exist; the credential is not spent yet, or its answer did not arrive. The only phase that holds a secret. */
 const bootstrappingSchema = z.object({
   format: z.literal(1),
@@ -64,6 +73,7 @@ const enrolledSchema = z.object({
   signingKey: thumbprintSchema,
   encryptionKey: thumbprintSchema,
   trust: trustClaimsSchema,
+  addresses: addressesSchema,
   keySet: z.string(),
   /** What the clock said when this was written. */
   time: z.int(),

@@ -3,6 +3,7 @@ import { parseJson } from "@sealpost/protocol/token/strict.ts";
 import { TokenError } from "@sealpost/protocol/token/token-error.ts";
 import { type CatchUp, catchUpSchema, followTrust } from "@sealpost/protocol/documents/trust.ts";
 
+import { remember } from "./addresses.ts";
 import { Clock } from "./clock.ts";
 import { DeviceError, isDeviceError } from "../device-error.ts";
 import type { Timing } from "../ports.ts";
@@ -47,7 +48,12 @@ export class ServiceKeys {
       const keySet = await openKeySet(catchUp.keySet, { serviceId, keySetKeys: trust.keySetKeys });
       if (keySet.version < this.#keySet.version) return false;
       if (keySet.version === this.#keySet.version && trust.version === believed.version) return false;
-      await this.#cell.change((state): Enrolled => ({ ...state, trust, keySet: keySet.token }));
+      await this.#cell.change((state): Enrolled => ({
+        ...state,
+        trust,
+        addresses: remember(state.addresses, trust.messageUrls),
+        keySet: keySet.token,
+      }));
       if (keySet.version > this.#keySet.version) this.clock.accept(keySet);
       this.#keySet = keySet;
       return true;
@@ -66,6 +72,17 @@ export class ServiceKeys {
       if (error instanceof TokenError) return error.code === "unknown-key";
       throw error;
     }
+  }
+
+  /**
+   * The same at several bases, one after another, until one has anything newer.
+   * @returns whether one had
+   */
+  async fetchFrom(bases: readonly string[], read: (url: string) => Promise<Uint8Array>): Promise<boolean> {
+    for (const base of bases) {
+      if (await this.fetch(base, read)) return true;
+    }
+    return false;
   }
 
   /**

@@ -14,7 +14,7 @@ import { adviceFor, failures } from "../../device/cli/failures.ts";
 import { type DeviceErrorCode, deviceErrors } from "../../device/device-error.ts";
 import { issueEdgeCertificates } from "../../local/network/certificates.ts";
 import { type Bench, issueCredential, openBench, registryEntry } from "./support/bench.ts";
-import { type LiveService, startLiveService } from "./support/live-service.ts";
+import { type LiveService, startLiveService, unusedAddress } from "./support/live-service.ts";
 import { makeRelease, publishRelease } from "./support/release.ts";
 
 const bin = fileURLToPath(new URL("../../device/bin.js", import.meta.url));
@@ -184,7 +184,7 @@ describe("a newcomer's mistakes", () => {
   }, 30_000);
 
   test("fails/host: unreachable, not trusted", async () => {
-    const nobody = await packageFile({ bootstrapUrl: "https://localhost:1/x" });
+    const nobody = await packageFile({ bootstrapUrl: `${await unusedAddress()}/x` });
     const next = nobodyHere("unreachable");
     const refused = await failureWith(next, "unreachable", "bootstrap", "--package", nobody.file);
     expect(refused).toContain("ECONNREFUSED");

@@ -72,7 +72,7 @@ describe("the caller's word", () => {
       const url = await serve(listener);
       const device = await open({ via: url, maxWaitSeconds: 2 }, fetchMessageTransport());
       const { seconds, error } = await failing(device.register(profile));
-      expect(error).toMatchObject({ code: "no-answer", why: expect.stringContaining("no answer within") });
+      expect(error).toMatchObject({ code: "no-answer" });
       expect(seconds).toBeLessThan(4);
       expect(device.status().pending).toHaveLength(1);
     });

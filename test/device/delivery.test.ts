@@ -172,25 +172,26 @@ describe("what a relay may do", () => {
     expect(Math.max(...timing.slept)).toBeLessThanOrEqual(limits.retrySeconds);
   });
 
-  test("ok/the addresses of the trust document in turn; --via instead of all", async () => {
+  test("ok/a relay that the user named first, then the addresses of the trust document in turn", async () => {
     const urls: string[] = [];
     const post = async (url: string) => {
       urls.push(url);
       return toAnswer(500, "");
     };
     await expect(
-      (await behind({ post }, { ...patient(), maxWaitSeconds: 0, via: "http://relay.test/x/" })).register(profile),
+      (await behind({ post }, { ...patient(), maxWaitSeconds: 2, via: "http://relay.test/x/" })).register(profile),
     ).rejects.toMatchObject({ code: "no-answer" });
-    expect(urls).toEqual(["http://relay.test/x/messages"]);
+    expect(urls.slice(0, 2)).toEqual(["http://relay.test/x/messages", "http://messages.test/messages"]);
     await rotate(bench, { messageUrls: ["http://one.test", "http://two.test/"] });
     await device.register(profile);
     urls.length = 0;
     await expect((await behind({ post }, { ...patient(), maxWaitSeconds: 8 })).checkFirmware()).rejects.toMatchObject({
       code: "no-answer",
     });
-    expect(urls.slice(0, 3)).toEqual([
+    expect(urls.slice(0, 4)).toEqual([
       "http://one.test/messages",
       "http://two.test/messages",
+      "http://messages.test/messages",
       "http://one.test/messages",
     ]);
   });

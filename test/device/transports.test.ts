@@ -14,7 +14,7 @@ import { fetchMessageTransport } from "../../device/adapters/fetch-message-trans
 import { readAll } from "../../device/read-all.ts";
 import { issueEdgeCertificates } from "../../local/network/certificates.ts";
 import { type Bench, memoryHome, openBench } from "./support/bench.ts";
-import { type LiveService, startLiveService } from "./support/live-service.ts";
+import { type LiveService, startLiveService, unusedAddress } from "./support/live-service.ts";
 
 const closers: (() => unknown)[] = [];
 afterEach(async () => {
@@ -108,7 +108,7 @@ describe("bootstrap over TLS", () => {
   });
 
   test("fails/nobody there, or nobody answers", async () => {
-    await expect(bootstrap({ bootstrapUrl: "https://localhost:1" })).rejects.toMatchObject({
+    await expect(bootstrap({ bootstrapUrl: await unusedAddress() })).rejects.toMatchObject({
       code: "unreachable",
       why: expect.stringContaining("ECONNREFUSED"),
       circumstance: "nobody-on-this-machine",

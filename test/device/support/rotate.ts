@@ -18,7 +18,7 @@ export function presentOpener({ service: { messages, serverKeys } }: Bench): Ope
 }
 
 /**
- * Publishes a second trust document, which the root signs, and a key set of new message keys under it; the old message keys are retired, but
+ * Publishes the next trust document, which the root signs, and a key set of new message keys under it; the old message keys are retired, but
  * for those to keep.
  */
 export async function rotate(
@@ -28,9 +28,12 @@ export async function rotate(
 ): Promise<MessageKeys> {
   const { store, trust, root } = bench.service;
   const keys = { keySetKey: await signingKey(), replyKey: await signingKey(), opener: await rsaOpener(), ...keep };
-  const next: TrustClaims = { ...trust, version: 2, keySetKeys: [keys.keySetKey.jwk], ...change };
-  const item = { item: "trust", revision: 2, version: 2, chain: [await signTrust(next, [root])] };
-  if (!(await store.write([{ table: "trust", item, when: { revision: 1 } }]))) throw new Error("rotated before");
+  const [present] = await store.read([{ table: "trust", key: { item: "trust" } }]);
+  const revision = Number(present?.["revision"]);
+  const version = revision + 1;
+  const next: TrustClaims = { ...trust, version, keySetKeys: [keys.keySetKey.jwk], ...change };
+  const item = { item: "trust", revision: version, version, chain: [await signTrust(next, [root])] };
+  if (!(await store.write([{ table: "trust", item, when: { revision } }]))) throw new Error("a lost race");
   await publish(bench, keys);
   return keys;
 }
