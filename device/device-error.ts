@@ -11,7 +11,6 @@ export const deviceErrors = {
   deregistered: "This device has de-registered, and its keys are erased",
   leaving: "This device is de-registering; nothing may be sent after that",
   "no-update": "There is no firmware update to go on with",
-  "not-booted": "The new firmware has not been booted yet",
   "on-trial": "The running firmware is not confirmed yet, and the other slot is the way back",
   "queue-full": "Too many messages wait for an answer",
   // What was handed in

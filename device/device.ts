@@ -17,7 +17,7 @@ import { exchangeCertificates } from "./identity/bootstrap.ts";
 import { certificateRequest } from "./identity/certificate-request.ts";
 import { DeviceError, isDeviceError } from "./device-error.ts";
 import type { DeviceStatus } from "./state/device-status.ts";
-import { FirmwareUpdate } from "./firmware/update.ts";
+import { type BootVerdict, FirmwareUpdate } from "./firmware/update.ts";
 import type { FirmwareOffer, UpdateProgress } from "./firmware/firmware-offer.ts";
 import { type DeviceOptions, type Settings, type VerbOptions, requireBase, toSettings } from "./options.ts";
 import { requireDone } from "./delivery/outcome.ts";
@@ -152,8 +152,11 @@ export class Device {
     );
   }
 
-  /** After a restart: confirms the new firmware, or finds that the bootloader went back, and reports it. */
-  async confirmBoot(options?: VerbOptions): Promise<"installed" | "rolled-back"> {
+  /**
+   * For every start: confirms new firmware, or finds that the bootloader went back, and reports it. `nothing` is the usual answer, and needs no
+   * network.
+   */
+  async confirmBoot(options?: VerbOptions): Promise<BootVerdict> {
     return this.#requireLine().firmware.confirm(this.#patience(options));
   }
 

@@ -3,6 +3,7 @@ export { DeviceError, type DeviceErrorCode, deviceErrors, isDeviceError } from "
 export type { DeviceStatus, UnknownFate } from "./state/device-status.ts";
 export { fetchMessageTransport } from "./adapters/fetch-message-transport.ts";
 export type { FirmwareOffer, UpdateProgress } from "./firmware/firmware-offer.ts";
+export type { BootVerdict } from "./firmware/update.ts";
 export type { DeviceOptions } from "./options.ts";
 export type {
   BootstrapConnection,

@@ -43,7 +43,6 @@ export const failures = {
   deregistered: { exit: 3, next: "use an empty --home and a new credential package to start again" },
   leaving: { exit: 3, next: "finish it: `sealpost-device deregister`" },
   "no-update": { exit: 3, next: "ask for one: `sealpost-device check`, then `sealpost-device update`" },
-  "not-booted": { exit: 3, next: "restart the device (`sealpost-device boot` does it for file slots)" },
   "on-trial": { exit: 3, next: "confirm it first: `sealpost-device boot`" },
   "queue-full": { exit: 3, next: "restore the connection and let them be delivered, then try again" },
   // 4: what was handed in

@@ -80,7 +80,8 @@ function registerBoot(program: Command): void {
         if (device.status().firmware) await ports.slots.boot(!fail);
         const state = await device.confirmBoot();
         const { running } = await ports.slots.status();
-        output.result([`${state}: firmware ${running.version} (release ${running.counter}) runs.`], { state, running });
+        const what = state === "nothing" ? "Nothing new was booted" : state;
+        output.result([`${what}: firmware ${running.version} (release ${running.counter}) runs.`], { state, running });
       });
     });
 }

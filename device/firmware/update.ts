@@ -18,6 +18,9 @@ import type { RegistrationBody } from "@sealpost/protocol/exchanges/registration
 import type { Enrolled, Update } from "../state/state.ts";
 import { tryOrder } from "../trust/addresses.ts";
 
+/** What a start comes to: `nothing` is the usual one. */
+export type BootVerdict = "installed" | "rolled-back" | "nothing";
+
 /**
  * Figure 6 from the device's side. Each step is one durable write together with the report about it, so after a crash the next call goes on
  * where the last one stopped and no report is lost or told twice.
@@ -68,30 +71,34 @@ export class FirmwareUpdate {
   }
 
   /** What became of the update, told by whatever firmware runs now. */
-  async confirm(patience: Patience): Promise<"installed" | "rolled-back"> {
-    const state = this.#untold() ?? (await this.#judgeBoot(this.#requireSlots()));
-    await this.#outbox.flush(patience);
-    return state;
+  async confirm(patience: Patience): Promise<BootVerdict> {
+    const verdict = this.#untold() ?? (await this.#judgeBoot());
+    // A start that confirms nothing needs no network.
+    if (verdict !== "nothing") await this.#outbox.flush(patience);
+    return verdict;
   }
 
   /** The end of an update that was found before and is still to be delivered. */
-  #untold(): "installed" | "rolled-back" | undefined {
+  #untold(): BootVerdict | undefined {
     const { update, queue } = this.#ports.cell.enrolled;
     const last = queue.pending.findLast(({ operation }) => operation === firmwareReport.operation)?.body["state"];
     return !update && (last === "installed" || last === "rolled-back") ? last : undefined;
   }
 
-  async #judgeBoot(slots: FirmwareSlots): Promise<"installed" | "rolled-back"> {
-    const { update } = this.#ports.cell.enrolled;
-    if (update?.stage !== "verified" && update?.stage !== "bootable") throw new DeviceError("no-update", "");
-    const { running, next } = await slots.status();
-    if (next) throw new DeviceError("not-booted", `release ${next.counter} waits for the restart`);
+  async #judgeBoot(): Promise<BootVerdict> {
+    const { update, profile } = this.#ports.cell.enrolled;
+    const slots = this.#slots;
+    // What runs is known from the registration on.
+    if (!slots || !profile) return "nothing";
+    const { running, trial, next } = await slots.status();
+    // Whatever runs, also what nobody here knows of: it works.
+    if (trial) await slots.confirm();
+    const isHanded = update?.stage === "verified" || update?.stage === "bootable";
+    if (next || !update || !isHanded) return "nothing";
     const { version, counter } = update.manifest;
     const installed = running.counter === counter;
     // The power may have failed between telling the bootloader and writing that down.
-    if (update.stage === "verified" && !installed)
-      throw new DeviceError("no-update", "it was not handed to the bootloader yet");
-    if (installed) await slots.confirm();
+    if (update.stage === "verified" && !installed) return "nothing";
     const state = installed ? "installed" : "rolled-back";
     await this.#report(counter, state, (before) => ({
       ...before,

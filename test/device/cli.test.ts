@@ -145,7 +145,7 @@ describe("a newcomer's mistakes", () => {
   test("fails/check before register", async () => {
     await enrol();
     expect(await failure("not-registered", "check")).toContain("register --help");
-    expect(await failure("no-update", "boot")).toContain("sealpost-device check");
+    expect(await failure("not-registered", "boot")).toContain("register --help");
   });
 
   test("fails/package: missing, a folder, not JSON, another file", async () => {

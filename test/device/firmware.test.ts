@@ -6,7 +6,6 @@ import { signingKey } from "../support/keys.ts";
 import { present } from "../support/service.ts";
 import { type MemoryFirmwareSlots, memoryFirmwareSlots } from "../../device/adapters/memory-firmware-slots.ts";
 import { Device } from "../../device/device.ts";
-import { isDeviceError } from "../../device/device-error.ts";
 import type { HttpStream, MessageTransport } from "../../device/ports.ts";
 import {
   type Bench,
@@ -57,7 +56,7 @@ describe("the whole way", () => {
     expect(progress).toEqual([0, 65_536, 131_072, 196_608, 200_000]);
     expect(await inSlot()).toEqual(Buffer.from(image));
     expect(await reported(device)).toMatchObject({ counter: 2, state: "verified" });
-    await expect(device.confirmBoot()).rejects.toMatchObject({ code: "not-booted" });
+    expect(await device.confirmBoot()).toBe("nothing");
     home.slots.boot();
     expect(await (await open()).confirmBoot()).toBe("installed");
     expect(await reported(device)).toMatchObject({ counter: 2, state: "installed" });
@@ -144,9 +143,7 @@ describe("a power cut anywhere", () => {
           for (let restarts = 0; restarts < 3; restarts += 1) {
             home.slots.boot();
             const device = await Device.open({ ports, options: patient() });
-            await device.confirmBoot().catch((error: unknown) => {
-              if (!isDeviceError(error) || error.code !== "no-update") throw error;
-            });
+            await device.confirmBoot();
             // Power that fails during the trial is a roll-back, which somebody has to ask to try again.
             if (device.status().firmware?.counter !== 2) await device.updateFirmware({ again: true });
           }
@@ -301,6 +298,31 @@ describe("manifests that are not for this device", () => {
     await expect(device.updateFirmware()).rejects.toMatchObject({ code: "firmware-failed" });
     expect(await reported(device)).toMatchObject({ state: "failed", reason: "image-mismatch" });
     expect(await home.slots.status()).toMatchObject({ next: null });
+  });
+});
+
+describe("a start", () => {
+  test("ok/with nothing to confirm answers so, without the network", async () => {
+    const silent = { post: () => Promise.reject(new Error("nobody")), get: () => Promise.reject(new Error("nobody")) };
+    expect(await (await open(silent)).confirmBoot()).toBe("nothing");
+    await publishRelease(bench, makeRelease(image));
+    await (await open()).checkFirmware();
+    expect(await (await open(silent)).confirmBoot()).toBe("nothing");
+    await (await open()).updateFirmware();
+    expect(await (await open(silent)).confirmBoot()).toBe("nothing");
+  });
+
+  test("ok/of a device without slots", async () => {
+    const { slots: _, ...ports } = home;
+    expect(await (await Device.open({ ports, options: patient() })).confirmBoot()).toBe("nothing");
+  });
+
+  test("ok/of firmware on trial that no update here knows of is confirmed: it works", async () => {
+    await home.slots.write(0, new Uint8Array(5));
+    await home.slots.markBootable({ version: "9.0.0", counter: 9 });
+    home.slots.boot();
+    expect(await (await open()).confirmBoot()).toBe("nothing");
+    expect(await home.slots.status()).toMatchObject({ running: { counter: 9 }, trial: false });
   });
 });
 
