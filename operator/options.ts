@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 
 import { messageSchemes, parseBaseUrl } from "@sealpost/protocol/documents/base-url.ts";
 import { hardwareSchema, modelSchema } from "@sealpost/protocol/exchanges/firmware.ts";
-import { idSchema } from "@sealpost/protocol/operator/act.ts";
+import { idPrefixSchema, idSchema } from "@sealpost/protocol/operator/act.ts";
 import { type EcPublicJwk, ecPublicJwkSchema } from "@sealpost/protocol/token/keys.ts";
 import { InvalidArgumentError } from "commander";
 import * as z from "zod/mini";
@@ -11,7 +11,11 @@ import { parseDuration } from "./duration.ts";
 
 /** Parsers of option values; commander names the option in front of what they say. */
 
-export const uuidOption = fitting(idSchema, "It is a UUID in lower case, as lists show it.");
+/** A whole id, or what it begins with; `wholeId` finds the one. */
+export const idOption = fitting(
+  z.union([idSchema, idPrefixSchema]),
+  "It is an id as lists show it, or its first 4 characters or more.",
+);
 
 export function durationOption(text: string): number {
   const seconds = parseDuration(text);

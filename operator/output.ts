@@ -1,7 +1,9 @@
 import { styleText } from "node:util";
 
 import { type OperatorFault, exitCodes } from "./fault.ts";
+import { shortIds } from "./short-ids.ts";
 import { print } from "./stdout.ts";
+import { table } from "./table.ts";
 
 /** Results go to standard output, alone, so that they can be piped; everything said meanwhile goes to standard error. */
 export type Output = {
@@ -10,6 +12,10 @@ export type Output = {
    * @throws OutputError
    */
   result(value: object, text: string): Promise<void>;
+  /** Rows that fit the terminal; whole where they are piped. */
+  table(headings: readonly string[], rows: readonly (readonly string[])[]): string;
+  /** Ids as they are shown: short on a terminal, and commands take them back. */
+  ids(shown: readonly string[]): (id: string) => string;
   /** What a person wants to know besides. */
   note(text: string): void;
   /** A step of something that takes a while; call it again with the fraction done. */
@@ -19,7 +25,7 @@ export type Output = {
 const barCells = 24;
 
 export function openOutput({ json }: { readonly json: boolean }): Output {
-  const { stderr } = process;
+  const { stdout, stderr } = process;
   let line = "";
   const endLine = () => {
     if (line !== "" && stderr.isTTY) stderr.write("\n");
@@ -30,6 +36,8 @@ export function openOutput({ json }: { readonly json: boolean }): Output {
       endLine();
       await print(json ? `${JSON.stringify(value, null, 2)}\n` : `${text}\n`);
     },
+    table: (headings, rows) => table(headings, rows, stdout.isTTY ? stdout.columns : undefined),
+    ids: (shown) => (stdout.isTTY ? shortIds(shown) : (id) => id),
     note(text) {
       endLine();
       stderr.write(`${text}\n`);

@@ -3,7 +3,8 @@ import type { TrustClaims } from "@sealpost/protocol/documents/trust.ts";
 import { type EcPublicJwk, thumbprint } from "@sealpost/protocol/token/keys.ts";
 
 import { isoTime } from "./duration.ts";
-import { record, table } from "./table.ts";
+import type { Output } from "./output.ts";
+import { record } from "./table.ts";
 import type { TrustDraft } from "./trust-claims.ts";
 
 /** What a trust document states, as people read it: keys by their thumbprints. Version and time are of the document, not of what it states. */
@@ -44,7 +45,11 @@ export async function differenceOf(
 }
 
 /** A list has a line for each of its entries: those that stay stand beside themselves. */
-export function differenceTable(differences: readonly Difference[], versions: readonly [number, number]): string {
+export function differenceTable(
+  { table }: Pick<Output, "table">,
+  differences: readonly Difference[],
+  versions: readonly [number, number],
+): string {
   const rows = differences.flatMap(({ member, published = "-", next }) => {
     const before = entriesOf(member, published);
     const after = entriesOf(member, next);

@@ -85,7 +85,7 @@ export async function publishTrust(
   );
   const changes =
     difference.length > 0
-      ? differenceTable(difference, [previous?.version ?? 0, draft.version])
+      ? differenceTable(output, difference, [previous?.version ?? 0, draft.version])
       : "Version and time alone.";
   if (options.dryRun) {
     await output.result(

@@ -10,6 +10,8 @@ import { type Parsed, invalid } from "./call.ts";
 const cursorSchema = z.tuple([z.int().check(z.minimum(0), z.maximum(15)), z.optional(z.string())]);
 export type Position = { readonly partition: number; readonly after?: string };
 
+export const foreignCursor = invalid("cursor", "The cursor is not one that this list returned.");
+
 export function encodeCursor({ partition, after }: Position): string {
   return encodeBase64url(JSON.stringify(after === undefined ? [partition] : [partition, after]));
 }
@@ -25,5 +27,5 @@ export function decodeCursor(cursor: string | undefined): Parsed<Position> {
   } catch (error) {
     if (!isTokenError(error)) throw error;
   }
-  return invalid("cursor", "The cursor is not one that a list returned.");
+  return foreignCursor;
 }

@@ -10,7 +10,8 @@ import {
 
 import { awsErrorName, awsFault } from "../lambda/errors.ts";
 import { Fault } from "../lambda/fault.ts";
-import { type Item, type Key, type Put, type Store, type Table, tables } from "./port.ts";
+import { cursorBehind, keyAt } from "./cursor.ts";
+import { type Item, type Key, type Put, type Store, type Table, sortAttribute, tables } from "./port.ts";
 
 export type TableNames = Partial<Record<Table, string>>;
 
@@ -70,22 +71,32 @@ export function dynamodbStore(dynamodb: DynamoDBClient, tableNames: TableNames):
       }
     },
 
-    async list({ table, index, partition: [attribute, value], limit, cursor, descending = false }) {
+    async list(request) {
+      const { table, index, partition, beginsWith, limit, cursor, descending = false } = request;
+      const [attribute, value] = partition;
+      const start = cursor === undefined ? undefined : keyAt(request, cursor);
+      if (cursor !== undefined && !start) throw new Fault("unavailable", "list: the cursor is of another list");
       try {
         const page = await client.send(
           new QueryCommand({
             TableName: tableName(table),
             ...(index ? { IndexName: index } : { ConsistentRead: true }),
-            KeyConditionExpression: "#partition = :value",
-            ExpressionAttributeNames: { "#partition": attribute },
-            ExpressionAttributeValues: { ":value": value },
+            KeyConditionExpression: `#partition = :value${beginsWith === undefined ? "" : " AND begins_with(#sort, :prefix)"}`,
+            ExpressionAttributeNames: {
+              "#partition": attribute,
+              ...(beginsWith === undefined ? {} : { "#sort": sortAttribute(table, index) }),
+            },
+            ExpressionAttributeValues: {
+              ":value": value,
+              ...(beginsWith === undefined ? {} : { ":prefix": beginsWith }),
+            },
             Limit: limit,
             ScanIndexForward: !descending,
-            ...(cursor === undefined ? {} : { ExclusiveStartKey: JSON.parse(cursor) }),
+            ...(start ? { ExclusiveStartKey: start } : {}),
           }),
         );
         const items = page.Items ?? [];
-        return page.LastEvaluatedKey ? { items, cursor: JSON.stringify(page.LastEvaluatedKey) } : { items };
+        return page.LastEvaluatedKey ? { items, cursor: cursorBehind(request, page.LastEvaluatedKey) } : { items };
       } catch (error) {
         throw awsFault(error, "DynamoDB list");
       }

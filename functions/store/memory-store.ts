@@ -1,4 +1,6 @@
-import { type Item, type Key, type Put, type Store, type Table, indexes, tables } from "./port.ts";
+import { Fault } from "../lambda/fault.ts";
+import { cursorBehind, keyAt } from "./cursor.ts";
+import { type Item, type Key, type Put, type Store, type Table, sortAttribute, tables } from "./port.ts";
 
 /** A store in memory that passes the contract suite of the real one: for pure tests and simulations, never in place of DynamoDB. */
 export function memoryStore(): Store {
@@ -20,28 +22,28 @@ export function memoryStore(): Store {
         stored.set(path({ table, key: item }), { table, item: structuredClone(item) });
       return true;
     },
-    async list({ table, index, partition: [attribute, value], limit, cursor, descending = false }) {
+    async list(request) {
+      const { table, index, partition, beginsWith = "", limit, cursor, descending = false } = request;
+      const [attribute, value] = partition;
       const sort = sortAttribute(table, index);
       const order = (item: Item) => sortText(item[sort]);
       const found = [...stored.values()]
         .filter((entry) => entry.table === table && entry.item[attribute] === value)
         .map(({ item }) => item)
+        .filter((item) => String(item[sort]).startsWith(beginsWith))
         .toSorted((a, b) => (order(a) < order(b) ? -1 : 1) * (descending ? -1 : 1));
-      const start = cursor === undefined ? 0 : Number(cursor);
+      const key = cursor === undefined ? undefined : keyAt(request, cursor);
+      if (cursor !== undefined && !key) throw new Fault("unavailable", "list: the cursor is of another list");
+      const start = key ? found.findIndex((item) => path({ table, key: item }) === path({ table, key })) + 1 : 0;
       const items = structuredClone(found.slice(start, start + limit));
-      const end = start + items.length;
-      return end < found.length ? { items, cursor: String(end) } : { items };
+      const last = items.at(-1);
+      return last && start + items.length < found.length ? { items, cursor: cursorBehind(request, last) } : { items };
     },
   };
 }
 
 function path({ table, key }: Key): string {
   return JSON.stringify([table, ...tables[table].map((name) => key[name])]);
-}
-
-function sortAttribute(table: Table, index: keyof typeof indexes | undefined): string {
-  if (index === "byDay" || table === "releases") return index ? "at" : "counter";
-  return index ? tables[table][0] : (tables[table][1] ?? tables[table][0]);
 }
 
 function sortText(value: unknown): string {

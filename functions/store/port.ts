@@ -29,13 +29,21 @@ export const indexes = {
   byDay: { journal: "day" },
 } as const;
 
+/** What a list is ordered by. */
+export function sortAttribute(table: Table, index: keyof typeof indexes | undefined): string {
+  if (index === "byDay" || table === "releases") return index ? "at" : "counter";
+  return index ? tables[table][0] : (tables[table][1] ?? tables[table][0]);
+}
+
 export type ListRequest = {
   readonly table: Table;
   readonly index?: "list" | "byDay";
   /** Partition key attribute and its value. */
   readonly partition: readonly [attribute: string, value: string];
+  /** Of the sort key. */
+  readonly beginsWith?: string;
   readonly limit: number;
-  /** Opaque; from the page before. */
+  /** Opaque; from the page before. One that is not of this list (store/cursor.ts) is a fault. */
   readonly cursor?: string;
   /** Newest first. */
   readonly descending?: boolean;

@@ -1,12 +1,14 @@
+import { auditTargetSchema } from "@sealpost/protocol/operator/audit.ts";
 import { type Command, Option } from "commander";
 
-import { isoTime } from "../duration.ts";
+import { auditRow, idsOf } from "../audit-rows.ts";
 import { OperatorFault } from "../fault.ts";
 import { examples } from "../help.ts";
-import { dayOption, uuidOption } from "../options.ts";
+import { dayOption, fitting, idOption } from "../options.ts";
 import { type PagingOptions, addPaging, collect, moreNote } from "../paging.ts";
+import type { Service } from "../service.ts";
 import { openSession } from "../session.ts";
-import { table } from "../table.ts";
+import { wholeCredentialId, wholeDeviceId } from "../short-ids.ts";
 
 type ListOptions = PagingOptions & {
   readonly device?: string;
@@ -19,9 +21,13 @@ export function addAuditCommands(program: Command): void {
   const audit = program.command("audit").description("who did what and when");
   addPaging(audit.command("list").description("list what happened, newest first, on one day or to one thing"))
     .addOption(new Option("--day <day>", "in UTC (default: today)").argParser(dayOption))
-    .addOption(new Option("--device <device id>", "to one device").argParser(uuidOption))
-    .addOption(new Option("--credential <credential id>", "to one credential").argParser(uuidOption))
-    .addOption(new Option("--target <target>", "to a journal target: trust, release#<model>#<hardware>, …"))
+    .addOption(new Option("--device <device id>", "to one device").argParser(idOption))
+    .addOption(new Option("--credential <credential id>", "to one credential").argParser(idOption))
+    .addOption(
+      new Option("--target <target>", "to trust, device#<id>, credential#<id> or release#<model>#<hardware>").argParser(
+        fitting(auditTargetSchema, "It is trust, device#<id>, credential#<id> or release#<model>#<hardware>."),
+      ),
+    )
     .addHelpText(
       "after",
       examples("audit list", "audit list --day 2026-11-23 --all", "audit list --target release#meter-1#r1"),
@@ -30,40 +36,43 @@ export function addAuditCommands(program: Command): void {
 }
 
 async function list(options: ListOptions, command: Command): Promise<void> {
-  const of = subject(options);
   const { service, output } = openSession(command);
+  const of = await subject(options, service);
   const { items, cursor } = await collect(async (page) => {
     const { entries, ...rest } = await service.ask("listAudit", { query: { ...page, ...of } });
     return { items: entries, ...rest };
   }, options);
-  const rows = items.map(({ time, action, target, actor }) => [isoTime(time), action, target, actor]);
-  const about = "day" in of ? `on ${of.day} (UTC)` : `to ${of.target}`;
+  // Everything that there ever was has entries, so this is a slip of the pen.
+  if (items.length === 0 && "target" in of && options.cursor === undefined) {
+    throw new OperatorFault(
+      "refused",
+      `Nothing is known of ${of.target}: nothing ever happened to it.`,
+      "compare it with `sealpost device list`, `sealpost credential list` and `sealpost release list`",
+    );
+  }
+  const id = output.ids(idsOf(items));
+  const rows = items.map((entry) => auditRow(entry, id));
   await output.result(
     { entries: items, ...(cursor === undefined ? {} : { cursor }) },
-    rows.length > 0 ? table(["TIME", "ACTION", "TARGET", "ACTOR"], rows) : `Nothing happened ${about}.`,
+    rows.length > 0 ? output.table(["TIME", "ACTION", "TARGET", "ACTOR", "DETAIL"], rows) : "Nothing happened.",
   );
   const more = moreNote(cursor);
   if (more) output.note(more);
 }
 
-function subject({
-  device,
-  credential,
-  target,
-  day,
-}: ListOptions): { readonly target: string } | { readonly day: string } {
-  const targets = [
-    ...(device === undefined ? [] : [`device#${device}`]),
-    ...(credential === undefined ? [] : [`credential#${credential}`]),
-    ...(target === undefined ? [] : [target]),
-  ];
-  const [only, ...others] = targets;
-  if (others.length > 0 || (only !== undefined && day !== undefined)) {
+async function subject(
+  { device, credential, target, day }: ListOptions,
+  service: Service,
+): Promise<{ readonly target: string } | { readonly day: string }> {
+  const given = [device, credential, target, day].filter((value) => value !== undefined);
+  if (given.length > 1) {
     throw new OperatorFault(
       "usage",
       "An audit list is of one day or of one target.",
       "give one of --day, --device, --credential and --target",
     );
   }
-  return only === undefined ? { day: day ?? new Date().toISOString().slice(0, 10) } : { target: only };
+  if (device !== undefined) return { target: `device#${await wholeDeviceId(service, device)}` };
+  if (credential !== undefined) return { target: `credential#${await wholeCredentialId(service, credential)}` };
+  return target === undefined ? { day: day ?? new Date().toISOString().slice(0, 10) } : { target };
 }

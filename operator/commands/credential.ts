@@ -9,12 +9,12 @@ import { reasonOf, reservePlace } from "../credential-file.ts";
 import { isoTime } from "../duration.ts";
 import { OperatorFault, isOperatorFault } from "../fault.ts";
 import { examples } from "../help.ts";
-import { bootstrapUrlOption, durationOption, fitting, uuidOption } from "../options.ts";
+import { bootstrapUrlOption, durationOption, fitting, idOption } from "../options.ts";
 import { type PagingOptions, addPaging, collect, moreNote } from "../paging.ts";
 import type { Service } from "../service.ts";
 import { openSession } from "../session.ts";
+import { wholeCredentialId } from "../short-ids.ts";
 import { isOutputError } from "../stdout.ts";
-import { table } from "../table.ts";
 
 type CreateOptions = {
   readonly serialNumber: string;
@@ -67,7 +67,7 @@ export function addCredentialCommands(program: Command): void {
   credential
     .command("revoke")
     .description("withdraw a credential that has not been spent")
-    .argument("<credential id>", "as `credential list` shows it", uuidOption)
+    .argument("<credential id>", "as `credential list` shows it", idOption)
     .addHelpText("after", examples("credential revoke 0f8e2a44-5d1c-4b53-9f0e-1c2d3e4f5a6b"))
     .action(revoke);
 }
@@ -142,24 +142,26 @@ async function list(options: PagingOptions, command: Command): Promise<void> {
     const { credentials, ...rest } = await service.ask("listCredentials", { query: page });
     return { items: credentials, ...rest };
   }, options);
+  const id = output.ids(items.flatMap(({ credentialId, deviceId = "" }) => [credentialId, deviceId]));
   const rows = items.map(({ credentialId, status, serialNumber, validUntil, deviceId = "-" }) => [
-    credentialId,
+    id(credentialId),
     status,
     serialNumber,
     isoTime(validUntil),
-    deviceId,
+    id(deviceId),
   ]);
   const text =
     rows.length > 0
-      ? table(["CREDENTIAL", "STATUS", "SERIAL NUMBER", "VALID UNTIL", "DEVICE"], rows)
+      ? output.table(["CREDENTIAL", "STATUS", "SERIAL NUMBER", "VALID UNTIL", "DEVICE"], rows)
       : "No credentials.";
   await output.result({ credentials: items, ...(cursor === undefined ? {} : { cursor }) }, text);
   const more = moreNote(cursor);
   if (more) output.note(more);
 }
 
-async function revoke(credentialId: string, _: object, command: Command): Promise<void> {
+async function revoke(id: string, _: object, command: Command): Promise<void> {
   const { service, output } = openSession(command);
+  const credentialId = await wholeCredentialId(service, id);
   const { credential } = await service.ask("revokeCredential", { path: { credentialId } });
   await output.result(
     { credential },

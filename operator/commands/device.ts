@@ -3,10 +3,11 @@ import { type Command, Option } from "commander";
 
 import { isoTime } from "../duration.ts";
 import { examples } from "../help.ts";
-import { uuidOption } from "../options.ts";
+import { idOption } from "../options.ts";
 import { type PagingOptions, addPaging, collect, moreNote } from "../paging.ts";
 import { openSession } from "../session.ts";
-import { record, table } from "../table.ts";
+import { wholeDeviceId } from "../short-ids.ts";
+import { record } from "../table.ts";
 
 type ListOptions = PagingOptions & { readonly status?: DeviceStatus };
 
@@ -21,14 +22,14 @@ export function addDeviceCommands(program: Command): void {
   device
     .command("show")
     .description("show one device")
-    .argument("<device id>", "as `device list` shows it", uuidOption)
+    .argument("<device id>", "as `device list` shows it", idOption)
     .addHelpText("after", examples("device show 0f8e2a44-5d1c-4b53-9f0e-1c2d3e4f5a6b"))
     .action(show);
 
   device
     .command("revoke")
     .description("refuse a device for ever: its very next message is answered with `revoked`; this cannot be undone")
-    .argument("<device id>", "as `device list` shows it", uuidOption)
+    .argument("<device id>", "as `device list` shows it", idOption)
     .addHelpText("after", examples("device revoke 0f8e2a44-5d1c-4b53-9f0e-1c2d3e4f5a6b"))
     .action(revoke);
 }
@@ -40,8 +41,9 @@ async function list(options: ListOptions, command: Command): Promise<void> {
     return { items: devices, ...rest };
   }, options);
   const headings = ["DEVICE", "STATUS", "SERIAL NUMBER", "MODEL", "HARDWARE", "FIRMWARE", "UPDATE", "CREATED"];
+  const id = output.ids(items.map(({ deviceId }) => deviceId));
   const rows = items.map((device) => [
-    device.deviceId,
+    id(device.deviceId),
     device.status,
     device.serialNumber,
     device.registration?.model ?? "-",
@@ -52,15 +54,15 @@ async function list(options: ListOptions, command: Command): Promise<void> {
   ]);
   await output.result(
     { devices: items, ...(cursor === undefined ? {} : { cursor }) },
-    rows.length > 0 ? table(headings, rows) : emptyText(options),
+    rows.length > 0 ? output.table(headings, rows) : emptyText(options),
   );
   const more = moreNote(cursor);
   if (more) output.note(more);
 }
 
-async function show(deviceId: string, _: object, command: Command): Promise<void> {
+async function show(id: string, _: object, command: Command): Promise<void> {
   const { service, output } = openSession(command);
-  const { device } = await service.ask("showDevice", { path: { deviceId } });
+  const { device } = await service.ask("showDevice", { path: { deviceId: await wholeDeviceId(service, id) } });
   const { registration, window } = device;
   await output.result(
     { device },
@@ -85,9 +87,9 @@ async function show(deviceId: string, _: object, command: Command): Promise<void
   );
 }
 
-async function revoke(deviceId: string, _: object, command: Command): Promise<void> {
+async function revoke(id: string, _: object, command: Command): Promise<void> {
   const { service, output } = openSession(command);
-  const { device } = await service.ask("revokeDevice", { path: { deviceId } });
+  const { device } = await service.ask("revokeDevice", { path: { deviceId: await wholeDeviceId(service, id) } });
   await output.result(
     { device },
     `Device ${device.deviceId} (serial number ${device.serialNumber}) is revoked, for ever.`,

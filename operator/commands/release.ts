@@ -18,10 +18,10 @@ import { uploadObject } from "../firmware/upload.ts";
 import { examples } from "../help.ts";
 import { kmsKeys } from "../kms-signer.ts";
 import { countOption, durationOption, fitting, hardwareOption, modelOption, several } from "../options.ts";
+import type { Output } from "../output.ts";
 import { type PagingOptions, addPaging, collect, moreNote } from "../paging.ts";
 import type { Service } from "../service.ts";
 import { openSession } from "../session.ts";
-import { table } from "../table.ts";
 
 type PublishOptions = {
   readonly model: string;
@@ -166,13 +166,13 @@ async function list(options: ListOptions, command: Command): Promise<void> {
   }, options);
   await output.result(
     { releases: items, ...(cursor === undefined ? {} : { cursor }) },
-    items.length > 0 ? releaseTable(items) : "No releases.",
+    items.length > 0 ? releaseTable(output, items) : "No releases.",
   );
   const more = moreNote(cursor);
   if (more) output.note(more);
 }
 
-function releaseTable(releases: readonly Release[]): string {
+function releaseTable({ table }: Pick<Output, "table">, releases: readonly Release[]): string {
   return table(
     ["MODEL", "HARDWARE", "VERSION", "COUNTER", "BYTES", "PUBLISHED", "EXPIRES"],
     releases.map(({ model, hardware, version, counter, size, published, exp }) => [

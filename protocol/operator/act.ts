@@ -21,5 +21,8 @@ export type Act = {
 /** Unix seconds. */
 export const seconds = z.int().check(z.nonnegative());
 
+/** What an id begins with, for whoever does not type it whole. */
+export const idPrefixSchema = z.string().check(z.regex(/^[0-9a-f]{4,8}(?:-[0-9a-f-]{0,27})?$/));
+
 /** A UUID in its one form, lower case. */
 export const idSchema = z.uuid().check(z.lowercase());

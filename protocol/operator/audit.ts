@@ -3,6 +3,14 @@ import * as z from "zod/mini";
 import { type Act, seconds } from "./act.ts";
 import { nextCursor, pageQuery } from "./paging.ts";
 
+const id = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}";
+const part = "[A-Za-z0-9][A-Za-z0-9._-]{0,63}";
+
+/** What a journal entry is about: `trust`, `device#<id>`, `credential#<id>`, `release#<model>#<hardware>`. */
+export const auditTargetSchema = z
+  .string()
+  .check(z.regex(new RegExp(`^(?:trust|(?:device|credential)#${id}|release#${part}#${part})$`)));
+
 export const auditEntrySchema = z.object({
   /** `device#<id>`, `credential#<id>`, `release#<model>#<hardware>`, `trust`. */
   target: z.string(),
@@ -23,7 +31,7 @@ export const auditActs = {
     duties: ["reading"],
     query: z.strictObject({
       ...pageQuery,
-      target: z.optional(z.string().check(z.minLength(1), z.maxLength(256))),
+      target: z.optional(auditTargetSchema),
       /** UTC. */
       day: z.optional(z.iso.date()),
     }),

@@ -1,7 +1,7 @@
 import * as z from "zod/mini";
 
 import { base64url256, thumbprintSchema } from "../token/keys.ts";
-import { type Act, idSchema, seconds } from "./act.ts";
+import { type Act, idPrefixSchema, idSchema, seconds } from "./act.ts";
 import { nextCursor, pageQuery } from "./paging.ts";
 
 /** How long a credential may be used, in seconds. */
@@ -42,7 +42,7 @@ export const credentialActs = {
     method: "GET",
     path: "/operator/credentials",
     duties: ["reading", "enrolling", "revoking"],
-    query: z.strictObject(pageQuery),
+    query: z.strictObject({ ...pageQuery, id: z.optional(idPrefixSchema) }),
     reply: z.object({ credentials: z.array(credentialSchema), cursor: nextCursor }),
   },
   createCredential: {

@@ -2,7 +2,7 @@ import * as z from "zod/mini";
 
 import { firmwareStates, firmwareVersionSchema } from "../exchanges/firmware.ts";
 import { thumbprintSchema } from "../token/keys.ts";
-import { type Act, idSchema, seconds } from "./act.ts";
+import { type Act, idPrefixSchema, idSchema, seconds } from "./act.ts";
 import { nextCursor, pageQuery } from "./paging.ts";
 
 export const deviceStatuses = ["provisioned", "registered", "revoked", "deregistered"] as const;
@@ -57,7 +57,7 @@ export const deviceActs = {
     method: "GET",
     path: "/operator/devices",
     duties: ["reading", "enrolling", "revoking"],
-    query: z.strictObject({ ...pageQuery, status: z.optional(z.enum(deviceStatuses)) }),
+    query: z.strictObject({ ...pageQuery, id: z.optional(idPrefixSchema), status: z.optional(z.enum(deviceStatuses)) }),
     reply: z.object({ devices: z.array(deviceSchema), cursor: nextCursor }),
   },
   showDevice: {

@@ -290,6 +290,22 @@ export function storeContract(name: string, makeStore: () => Store | Promise<Sto
         expect(await eventually({ ...request, descending: true }, items.toReversed())).toEqual(items.toReversed());
       });
 
+      test("ok/what begins so, over pages", async () => {
+        const target = randomUUID();
+        const items = ["a1", "b1", "b2", "b3", "c1"].map((at) => journal(target, at));
+        await store.write(items.map((item) => absent("journal", item)));
+        const request = { table: "journal", partition: ["target", target], beginsWith: "b", limit: 2 } as const;
+        expect(await eventually(request, items.slice(1, 4))).toEqual(items.slice(1, 4));
+      });
+
+      test.each(["{", "[]", "[1]", '[""]', '["a","b"]', '{"target":"a","at":"b"}'])(
+        "fails/the cursor %s, which no list gave",
+        async (cursor) => {
+          const asked = store.list({ table: "journal", partition: ["target", randomUUID()], limit: 1, cursor });
+          await expect(asked).rejects.toThrow("the cursor is of another list");
+        },
+      );
+
       test("ok/numbers are ordered as numbers", async () => {
         const target = randomUUID();
         const items = [0, 2, 10, 9_000, 100_000].map((counter) => ({ target, counter, at: String(counter) }));

@@ -4,6 +4,8 @@ import { journalPut } from "../../functions/store/journal.ts";
 import { present, startOperator } from "./operator.ts";
 
 let operator: ReturnType<typeof startOperator>;
+const a = "device#00000000-0000-4000-8000-00000000000a";
+const b = "device#00000000-0000-4000-8000-00000000000b";
 const day = new Date(present * 1000).toISOString().slice(0, 10);
 
 beforeEach(async () => {
@@ -16,10 +18,10 @@ beforeEach(async () => {
         unique,
       ),
     ]);
-  await write("device#a", present, "1");
-  await write("device#b", present + 1, "2");
-  await write("device#a", present + 2, "3");
-  await write("device#a", present + 86_400, "4");
+  await write(a, present, "1");
+  await write(b, present + 1, "2");
+  await write(a, present + 2, "3");
+  await write(a, present + 86_400, "4");
 });
 
 const listed = async (query: Record<string, string>) => {
@@ -29,7 +31,7 @@ const listed = async (query: Record<string, string>) => {
 };
 
 test("of one target, newest first", async () => {
-  expect((await listed({ target: "device#a" })).uniques).toBe("431");
+  expect((await listed({ target: a })).uniques).toBe("431");
 });
 
 test("of one day, newest first", async () => {
@@ -43,11 +45,11 @@ test("a cursor goes on where a page ended", async () => {
 });
 
 test("an entry says who, what, when and to what", async () => {
-  const { body } = await operator.get("/operator/audit", { target: "device#b" });
+  const { body } = await operator.get("/operator/audit", { target: b });
   const at = `${new Date((present + 1) * 1000).toISOString()}#2`;
   expect(body["entries"]).toEqual([
     {
-      target: "device#b",
+      target: b,
       at,
       time: present + 1,
       action: "device.revoked",
@@ -57,12 +59,29 @@ test("an entry says who, what, when and to what", async () => {
   ]);
 });
 
-test.each<Record<string, string>>([{}, { target: "trust", day }, { day: "2027-02-30" }, { day: "yesterday" }])(
-  "fails/%o",
-  async (query) => {
-    expect(await operator.get("/operator/audit", query)).toMatchObject({
-      status: 400,
-      body: { code: "invalid-request" },
-    });
-  },
-);
+test.each([
+  ["fails/cut", (cursor: string) => cursor.slice(0, -2)],
+  ["fails/with another table's key", () => Buffer.from('[0,"[1]"]').toString("base64url")],
+  ["fails/with a key that is not JSON", () => Buffer.from('[0,"{"]').toString("base64url")],
+  ["fails/with an empty key", () => Buffer.from('[0,"[\\"\\"]"]').toString("base64url")],
+])("a cursor %s is the caller's mistake", async (_, change) => {
+  const { cursor = "" } = await listed({ target: a, limit: "1" });
+  expect(await operator.get("/operator/audit", { target: a, cursor: change(cursor) })).toMatchObject({
+    status: 400,
+    body: { code: "invalid-request", field: "cursor" },
+  });
+});
+
+test.each<Record<string, string>>([
+  {},
+  { target: "trust", day },
+  { target: "device#a" },
+  { target: "release#meter-1" },
+  { day: "2027-02-30" },
+  { day: "yesterday" },
+])("fails/%o", async (query) => {
+  expect(await operator.get("/operator/audit", query)).toMatchObject({
+    status: 400,
+    body: { code: "invalid-request" },
+  });
+});

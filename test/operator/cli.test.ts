@@ -262,6 +262,19 @@ describe("lists", () => {
     expect((await run("device", "list", "--limit", "3")).error).toContain("--all");
   });
 
+  test("ok/say that there is more only where there is", async () => {
+    for (let count = 0; count < 3; count += 1) await storeDevice(operator.store);
+    expect((await run("device", "list", "--limit", "2")).error).toContain("There is more");
+    expect((await run("device", "list", "--limit", "3")).error).toBe("");
+    expect(await json("device", "list", "--limit", "3")).not.toHaveProperty("cursor");
+  });
+
+  test("ok/cursors fit a line", async () => {
+    for (let count = 0; count < 3; count += 1) await storeDevice(operator.store);
+    const { error } = await run("device", "list", "--limit", "2");
+    expect(error.trim().length).toBeLessThan(140);
+  });
+
   test("of one status fill up over pages that hold none", async () => {
     for (let count = 0; count < 6; count += 1) await storeDevice(operator.store);
     await storeDevice(operator.store, { status: "registered" });
@@ -275,6 +288,48 @@ describe("lists", () => {
       { action: "device.revoked" },
     ]);
     expect((await run("audit", "list", "--device", identity.deviceId, "--day", "2027-01-15")).code).toBe(2);
+    expect((await run("audit", "list", "--device", identity.deviceId)).out).toMatch(
+      /device\.revoked .*serialNumber=SN-1/u,
+    );
+  });
+
+  test.each([
+    ["fails/of a target that is not one", "device#1", 2],
+    ["fails/of a target of which nothing is known", "device#00000000-0000-4000-8000-000000000000", 4],
+  ])("%s", async (_, target, code) => {
+    expect((await run("audit", "list", "--target", target)).code).toBe(code);
+  });
+});
+
+describe("ids", () => {
+  const first = "abcd1111-0000-4000-8000-000000000000";
+  const second = "abcd2222-0000-4000-8000-000000000000";
+  beforeEach(async () => {
+    await storeDevice(operator.store, {}, first);
+    await storeDevice(operator.store, {}, second);
+  });
+
+  test("ok/what they begin with is enough where one does", async () => {
+    expect((await json("device", "show", "abcd2")).device.deviceId).toBe(second);
+    expect((await run("device", "revoke", "abcd1111")).out).toContain(first);
+    expect((await json("audit", "list", "--device", "abcd1111")).entries).toHaveLength(1);
+  });
+
+  test.each([
+    ["fails/where several begin so", "abcd", "Several ids begin with abcd"],
+    ["fails/where none does", "ffff", "No id begins with ffff"],
+    ["fails/where it is too short to mean one", "abc", "first 4 characters"],
+  ])("%s", async (_, id, why) => {
+    expect(await run("device", "show", id)).toMatchObject({ code: 2, error: expect.stringContaining(why) });
+  });
+
+  test("ok/on a terminal lists are short and fit, and are whole in a pipe", async () => {
+    const terminal = { isTTY: process.stdout.isTTY, columns: process.stdout.columns };
+    Object.assign(process.stdout, { isTTY: true, columns: 80 });
+    const shown = await run("device", "list").finally(() => Object.assign(process.stdout, terminal));
+    expect(shown.out).toMatch(/^abcd1111 /mu);
+    expect(Math.max(...shown.out.split("\n").map((line) => line.length))).toBeLessThanOrEqual(80);
+    expect((await run("device", "list")).out).toContain(first);
   });
 });
 

@@ -41,6 +41,18 @@ test("pages of any size make up the whole list, in order, each thing once", asyn
   );
 });
 
+test("ok/ids that begin so, and no others", async () => {
+  const ids = ["abcd1111-0000-4000-8000-000000000000", "abcd2222-0000-4000-8000-000000000000"];
+  const store = await storeOf([...ids, "abce1111-0000-4000-8000-000000000000", "1bcd1111-0000-4000-8000-000000000000"]);
+  const found = async (id: string) => {
+    const page = await listShards(store, "credentials", { limit: 10, id });
+    return "value" in page ? page.value.items.map(({ credentialId }) => credentialId) : [];
+  };
+  expect(await found("abcd")).toEqual(ids);
+  expect(await found("abcd2222-0")).toEqual(ids.slice(1));
+  expect(await found("ffff")).toEqual([]);
+});
+
 test.each(["zzz", "!", "WzE2XQ", "e30", "", "WzAsMV0"])(
   "fails/the cursor %o, which no list returned",
   async (cursor) => {
