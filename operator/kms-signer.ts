@@ -2,18 +2,20 @@ import { createHash, createPublicKey } from "node:crypto";
 
 import { GetPublicKeyCommand, KMSClient, SignCommand } from "@aws-sdk/client-kms";
 import { derToRaw } from "@sealpost/protocol/token/der.ts";
+import { es256 } from "@sealpost/protocol/suites/es256.ts";
 import type { Signer } from "@sealpost/protocol/token/jws.ts";
-import { type EcPublicJwk, ecPublicJwkSchema, thumbprint } from "@sealpost/protocol/token/keys.ts";
+import { thumbprint } from "@sealpost/protocol/token/keys.ts";
+import { type SigningJwk, signingJwkSchema } from "@sealpost/protocol/suites/suites.ts";
 
 import { awsFault, clientConfiguration } from "./aws-access.ts";
 import { OperatorFault } from "./fault.ts";
 import type { PolicyOutput, Stack } from "./stack.ts";
 
 /** A key in KMS that the operator, and no function, may sign with. */
-export type KmsKey = { readonly jwk: EcPublicJwk; readonly signer: Signer };
+export type KmsKey = { readonly jwk: SigningJwk; readonly signer: Signer };
 
 export type KmsKeys = {
-  publicKey(keyId: string): Promise<EcPublicJwk>;
+  publicKey(keyId: string): Promise<SigningJwk>;
   open(keyId: string): Promise<KmsKey>;
 };
 
@@ -55,17 +57,17 @@ export function kmsKeys(stack: Stack, policy: PolicyOutput): KmsKeys {
     publicKey,
     async open(keyId) {
       const jwk = await publicKey(keyId);
-      return { jwk, signer: { kid: await thumbprint(jwk), sign: (data) => sign(keyId, data) } };
+      return { jwk, signer: { kid: await thumbprint(jwk), alg: es256.alg, sign: (data) => sign(keyId, data) } };
     },
   };
 }
 
-function toJwk(spki: Uint8Array | undefined, keyId: string): EcPublicJwk {
+function toJwk(spki: Uint8Array | undefined, keyId: string): SigningJwk {
   try {
     const jwk = createPublicKey({ key: Buffer.from(spki ?? []), format: "der", type: "spki" }).export({
       format: "jwk",
     });
-    return ecPublicJwkSchema.parse(jwk);
+    return signingJwkSchema.parse(jwk);
   } catch (cause) {
     throw new OperatorFault(
       "usage",

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { messageSchemes, parseBaseUrl } from "@sealpost/protocol/documents/base-url.ts";
 import { hardwareSchema, modelSchema } from "@sealpost/protocol/exchanges/firmware.ts";
 import { idPrefixSchema, idSchema } from "@sealpost/protocol/operator/act.ts";
-import { type EcPublicJwk, ecPublicJwkSchema } from "@sealpost/protocol/token/keys.ts";
+import { type SigningJwk, signingJwkSchema } from "@sealpost/protocol/suites/suites.ts";
 import { InvalidArgumentError } from "commander";
 import * as z from "zod/mini";
 
@@ -57,7 +57,7 @@ function baseUrl(text: string, schemes: readonly string[], form: string): string
 }
 
 /** A file with a public key as JWK. */
-export function publicJwkOption(path: string): EcPublicJwk {
+export function publicJwkOption(path: string): SigningJwk {
   let json: unknown;
   try {
     json = JSON.parse(readFileSync(path, "utf8"));
@@ -70,7 +70,7 @@ export function publicJwkOption(path: string): EcPublicJwk {
     );
   }
   const { kty, crv, x, y }: { [member: string]: unknown } = { ...(typeof json === "object" ? json : {}) };
-  const jwk = ecPublicJwkSchema.safeParse({ kty, crv, x, y });
+  const jwk = signingJwkSchema.safeParse({ kty, crv, x, y });
   if (jwk.success) return jwk.data;
   throw new InvalidArgumentError(`${path} is not a public P-256 key as JWK (kty, crv, x, y).`);
 }

@@ -1,10 +1,10 @@
-import { type EcPublicJwk } from "@sealpost/protocol/token/keys.ts";
+import { type SigningJwk } from "@sealpost/protocol/suites/suites.ts";
 import type { TrustClaims } from "@sealpost/protocol/documents/trust.ts";
 
 /** What an operator says a trust document should state; whatever is undefined stays as it was, or takes the stack's own. */
 export type TrustWishes = {
-  readonly standby: EcPublicJwk | "none" | undefined;
-  readonly releaseKeys: readonly EcPublicJwk[] | undefined;
+  readonly standby: SigningJwk | "none" | undefined;
+  readonly releaseKeys: readonly SigningJwk[] | undefined;
   readonly releaseThreshold: number | undefined;
   readonly messageUrls: readonly string[] | undefined;
 };
@@ -12,10 +12,10 @@ export type TrustWishes = {
 /** The keys and address that the deployed stack has now. */
 export type StackTrust = {
   readonly serviceId: string;
-  readonly root: EcPublicJwk;
-  readonly keySetKey: EcPublicJwk;
-  readonly receiptKey: EcPublicJwk;
-  readonly releaseKey: EcPublicJwk;
+  readonly root: SigningJwk;
+  readonly keySetKey: SigningJwk;
+  readonly receiptKey: SigningJwk;
+  readonly releaseKey: SigningJwk;
   readonly messageUrl: string;
 };
 

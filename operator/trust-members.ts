@@ -1,6 +1,7 @@
 import { certificateKey } from "@sealpost/protocol/documents/certificate.ts";
 import type { TrustClaims } from "@sealpost/protocol/documents/trust.ts";
-import { type EcPublicJwk, thumbprint } from "@sealpost/protocol/token/keys.ts";
+import { thumbprint } from "@sealpost/protocol/token/keys.ts";
+import { type SigningJwk } from "@sealpost/protocol/suites/suites.ts";
 
 import { isoTime } from "./duration.ts";
 import type { Output } from "./output.ts";
@@ -8,8 +9,8 @@ import { record } from "./table.ts";
 import type { TrustDraft } from "./trust-claims.ts";
 
 /** What a trust document states, as people read it: keys by their thumbprints. Version and time are of the document, not of what it states. */
-async function membersOf(claims: TrustDraft, caKey: EcPublicJwk): Promise<{ readonly [member: string]: string }> {
-  const prints = async (keys: readonly EcPublicJwk[]) => (await Promise.all(keys.map(thumbprint))).join(" ");
+async function membersOf(claims: TrustDraft, caKey: SigningJwk): Promise<{ readonly [member: string]: string }> {
+  const prints = async (keys: readonly SigningJwk[]) => (await Promise.all(keys.map(thumbprint))).join(" ");
   return {
     service: claims.iss,
     root: await thumbprint(claims.root),
@@ -34,7 +35,7 @@ export type Difference = { readonly member: string; readonly published?: string;
 export async function differenceOf(
   previous: TrustClaims | undefined,
   next: TrustDraft,
-  caKey: EcPublicJwk,
+  caKey: SigningJwk,
 ): Promise<readonly Difference[]> {
   const before = previous && (await membersOf(previous, await certificateKey(previous.issuingCa)));
   return Object.entries(await membersOf(next, caKey)).flatMap(([member, stated]): Difference[] => {

@@ -5,7 +5,7 @@ import { openKeySet } from "@sealpost/protocol/documents/key-set.ts";
 import { catchUpSchema } from "@sealpost/protocol/documents/trust.ts";
 import { limits } from "@sealpost/protocol/limits.ts";
 import { problemMediaType } from "@sealpost/protocol/messages/problems.ts";
-import type { EcPublicJwk } from "@sealpost/protocol/token/keys.ts";
+import type { SigningJwk } from "@sealpost/protocol/suites/suites.ts";
 import { parseJson } from "@sealpost/protocol/token/strict.ts";
 import { isTokenError } from "@sealpost/protocol/token/token-error.ts";
 import * as z from "zod/mini";
@@ -15,7 +15,7 @@ import { lookup } from "./loopback.ts";
 /** Whose answer is expected: the service, and every key that may have signed its key set. */
 export type Expected = {
   readonly serviceId: string;
-  readonly keySetKeys: readonly EcPublicJwk[];
+  readonly keySetKeys: readonly SigningJwk[];
   /** Before the first trust document there is nothing to answer with, and the service says so. */
   readonly first: boolean;
 };

@@ -1,6 +1,7 @@
 import { certificateKey, issueCaCertificate } from "@sealpost/protocol/documents/certificate.ts";
 import { type TrustClaims, readTrust, signTrust } from "@sealpost/protocol/documents/trust.ts";
-import { type EcPublicJwk, thumbprint } from "@sealpost/protocol/token/keys.ts";
+import { thumbprint } from "@sealpost/protocol/token/keys.ts";
+import { type SigningJwk } from "@sealpost/protocol/suites/suites.ts";
 import { isTokenError } from "@sealpost/protocol/token/token-error.ts";
 
 import { confirm } from "./confirm.ts";
@@ -17,7 +18,7 @@ export type PublishOptions = {
   readonly json?: boolean;
   readonly messageUrl?: readonly string[];
   readonly unreachableOk?: readonly string[];
-  readonly standbyJwk?: EcPublicJwk;
+  readonly standbyJwk?: SigningJwk;
   readonly withoutStandby?: boolean;
   readonly releaseKey?: readonly string[];
   readonly releaseThreshold?: number;
@@ -189,8 +190,8 @@ async function checkMaySign(
 /** A certificate is kept while its key and its signer stay: devices need not notice. */
 async function reusableCertificate(
   previous: TrustClaims | undefined,
-  root: EcPublicJwk,
-  caKey: EcPublicJwk,
+  root: SigningJwk,
+  caKey: SigningJwk,
 ): Promise<string | undefined> {
   if (!previous || (await thumbprint(previous.root)) !== (await thumbprint(root))) return undefined;
   const certified = await certificateKey(previous.issuingCa);

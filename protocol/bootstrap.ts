@@ -1,6 +1,7 @@
 import * as z from "zod/mini";
 
-import { ecPublicJwkSchema, serviceIdSchema, thumbprintSchema } from "./token/keys.ts";
+import { serviceIdSchema, thumbprintSchema } from "./token/keys.ts";
+import { encryptionJwkSchema } from "./suites/suites.ts";
 
 const base64Der = z.string().check(z.regex(/^[A-Za-z0-9+/]{40,8192}={0,2}$/));
 
@@ -59,7 +60,7 @@ export const certificateRequestSchema = z.strictObject({
    * `urn:uuid:<credential id>`.
    */
   csr: base64Der,
-  encryptionKey: ecPublicJwkSchema,
+  encryptionKey: encryptionJwkSchema,
 });
 
 export const certificateAnswerSchema = z.object({

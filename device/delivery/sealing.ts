@@ -3,7 +3,8 @@ import { type KeySet, type ServerKey } from "@sealpost/protocol/documents/key-se
 import { thumbprint } from "@sealpost/protocol/token/keys.ts";
 import { type Reply, openReply } from "@sealpost/protocol/messages/reply.ts";
 import { sealRequest } from "@sealpost/protocol/messages/request.ts";
-import { replyAlgorithm } from "@sealpost/protocol/suites/suites.ts";
+import { ecdhEs } from "@sealpost/protocol/suites/ecdh-es.ts";
+import type { ReplyAlgorithm } from "@sealpost/protocol/suites/suites.ts";
 import { isTokenError } from "@sealpost/protocol/token/token-error.ts";
 import { webCryptoSigner } from "@sealpost/protocol/token/web-crypto-signer.ts";
 
@@ -19,7 +20,11 @@ export type SealedCopy = {
   /** Digest of its JWS. */
   readonly request: string;
   /** By thumbprint, whom the reply may be sealed to. */
-  readonly openers: readonly { readonly replyKey: string; readonly privateKey: CryptoKey }[];
+  readonly openers: readonly {
+    readonly replyKey: string;
+    readonly alg?: ReplyAlgorithm;
+    readonly privateKey: CryptoKey;
+  }[];
 };
 
 /**
@@ -44,7 +49,7 @@ export async function sealCopy(
     privateKey: keys.encryption.privateKey,
   };
   const oneTime = how.replyKey === "one-time" ? await generateReplyKey() : undefined;
-  const oneTimeJwk = oneTime && ({ ...(await publicJwk(oneTime)), alg: replyAlgorithm } as const);
+  const oneTimeJwk = oneTime && ({ ...(await publicJwk(oneTime)), alg: ecdhEs.alg } as const);
   const { token, jws } = await sealRequest(
     {
       iss: state.deviceId,
@@ -64,7 +69,7 @@ export async function sealCopy(
   );
   const openers =
     oneTime && oneTimeJwk
-      ? [{ replyKey: await thumbprint(oneTimeJwk), privateKey: oneTime.privateKey }, certified]
+      ? [{ replyKey: await thumbprint(oneTimeJwk), alg: oneTimeJwk.alg, privateKey: oneTime.privateKey }, certified]
       : [certified];
   return { token, copy: { serverKey: serverKey.kid, request: await tokenDigest(jws), openers } };
 }
@@ -79,9 +84,9 @@ export async function openAnswer(token: string, copies: readonly SealedCopy[], k
   let unknownSigner = false;
   for (const { request, serverKey, openers } of copies) {
     if (!keySet.lists(serverKey)) continue;
-    for (const { replyKey, privateKey } of openers) {
+    for (const { privateKey, ...named } of openers) {
       try {
-        return { reply: await openReply(token, privateKey, keySet.signingKey, { request, replyKey }) };
+        return { reply: await openReply(token, privateKey, keySet.signingKey, { request, ...named }) };
       } catch (error) {
         if (!isTokenError(error)) throw error;
         unknownSigner ||= error.code === "unknown-key";

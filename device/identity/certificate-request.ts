@@ -11,14 +11,15 @@ import {
 } from "@peculiar/asn1-x509";
 import { uuidUri } from "@sealpost/protocol/bootstrap.ts";
 import { subjectAlternativeName, toBase64 } from "@sealpost/protocol/documents/certificate.ts";
+import { es256 } from "@sealpost/protocol/suites/es256.ts";
 import { rawToDer } from "@sealpost/protocol/token/der.ts";
-import { type EcPublicJwk, thumbprint, thumbprintUri } from "@sealpost/protocol/token/keys.ts";
+import { thumbprint, thumbprintUri } from "@sealpost/protocol/token/keys.ts";
+import { type EncryptionJwk } from "@sealpost/protocol/suites/suites.ts";
 
 import { publicJwk } from "../keys/device-keys.ts";
 import type { DeviceKeys } from "../ports.ts";
 
 const extensionRequest = "1.2.840.113549.1.9.14";
-const ecdsaWithSha256 = "1.2.840.10045.4.3.2";
 
 /**
  * The PKCS#10 request (RFC 2986) of the bootstrap and of a renewal: proof that this device has the signing key, bound to the encryption key
@@ -28,7 +29,7 @@ const ecdsaWithSha256 = "1.2.840.10045.4.3.2";
 export async function certificateRequest(
   keys: DeviceKeys,
   id: string,
-): Promise<{ csr: string; encryptionKey: EcPublicJwk }> {
+): Promise<{ csr: string; encryptionKey: EncryptionJwk }> {
   const encryptionKey = await publicJwk(keys.encryption);
   const uris = [thumbprintUri(await thumbprint(encryptionKey)), uuidUri(id)];
   const spki = await crypto.subtle.exportKey("spki", keys.signing.publicKey);
@@ -38,11 +39,10 @@ export async function certificateRequest(
     attributes: new Attributes([sanRequest(uris)]),
   });
   const signed = AsnConvert.serialize(certificationRequestInfo);
-  const algorithm = { name: "ECDSA", hash: "SHA-256" };
-  const signature = new Uint8Array(await crypto.subtle.sign(algorithm, keys.signing.privateKey, signed));
+  const signature = new Uint8Array(await crypto.subtle.sign(es256.sign, keys.signing.privateKey, signed));
   const request = new CertificationRequest({
     certificationRequestInfo,
-    signatureAlgorithm: new AlgorithmIdentifier({ algorithm: ecdsaWithSha256 }),
+    signatureAlgorithm: new AlgorithmIdentifier({ algorithm: es256.objectIdentifier }),
     signature: rawToDer(signature).buffer,
   });
   return { csr: toBase64(AsnConvert.serialize(request)), encryptionKey };

@@ -13,12 +13,11 @@ import {
 } from "@peculiar/asn1-x509";
 import { uuidUri } from "@sealpost/protocol/bootstrap.ts";
 import { certificateKey, fromBase64, parseDer, verifyDer } from "@sealpost/protocol/documents/certificate.ts";
+import { es256 } from "@sealpost/protocol/suites/es256.ts";
 import { thumbprint, thumbprintUri } from "@sealpost/protocol/token/keys.ts";
 import { TokenError } from "@sealpost/protocol/token/token-error.ts";
 
 import type { Thumbprints } from "../keys/device-keys.ts";
-
-const ecdsaWithSha256 = "1.2.840.10045.4.3.2";
 
 /**
  * Verifies that a certificate is this device's: signed by the issuing CA of the trust document, for the device's own signing key, naming the
@@ -34,7 +33,7 @@ export async function verifyDeviceCertificate(
 ): Promise<void> {
   const { tbsCertificate: tbs, tbsCertificateRaw, signatureAlgorithm, signatureValue } = read(certificate);
   if (!tbsCertificateRaw || tbs.version !== Version.v3) throw new TokenError("claims", "certificate version");
-  if (signatureAlgorithm.algorithm !== ecdsaWithSha256 || tbs.signature.algorithm !== ecdsaWithSha256) {
+  if (signatureAlgorithm.algorithm !== es256.objectIdentifier || tbs.signature.algorithm !== es256.objectIdentifier) {
     throw new TokenError("claims", "certificate signature algorithm");
   }
   await verifyDer(new Uint8Array(signatureValue), new Uint8Array(tbsCertificateRaw), await certificateKey(issuingCa));

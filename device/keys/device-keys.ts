@@ -1,9 +1,12 @@
-import { type EcPublicJwk, thumbprint, toEcPublicJwk } from "@sealpost/protocol/token/keys.ts";
+import { ecdhEs } from "@sealpost/protocol/suites/ecdh-es.ts";
+import { es256 } from "@sealpost/protocol/suites/es256.ts";
+import { thumbprint } from "@sealpost/protocol/token/keys.ts";
+import { toSigningJwk, type SigningJwk } from "@sealpost/protocol/suites/suites.ts";
 
 import type { DeviceKeys } from "../ports.ts";
 
-const signing = { name: "ECDSA", namedCurve: "P-256" } as const;
-const encryption = { name: "ECDH", namedCurve: "P-256" } as const;
+const signing = es256.key;
+const encryption = ecdhEs.key;
 
 /** @param extractable only where the store has to write them down */
 export async function generateDeviceKeys(extractable: boolean): Promise<DeviceKeys> {
@@ -26,17 +29,17 @@ export async function importDeviceKeys(jwks: {
   return {
     signing: {
       privateKey: await crypto.subtle.importKey("jwk", jwks.signing, signing, false, ["sign"]),
-      publicKey: await crypto.subtle.importKey("jwk", toEcPublicJwk({ ...jwks.signing }), signing, true, ["verify"]),
+      publicKey: await crypto.subtle.importKey("jwk", toSigningJwk({ ...jwks.signing }), signing, true, ["verify"]),
     },
     encryption: {
       privateKey: await crypto.subtle.importKey("jwk", jwks.encryption, encryption, false, ["deriveBits"]),
-      publicKey: await crypto.subtle.importKey("jwk", toEcPublicJwk({ ...jwks.encryption }), encryption, true, []),
+      publicKey: await crypto.subtle.importKey("jwk", toSigningJwk({ ...jwks.encryption }), encryption, true, []),
     },
   };
 }
 
-export async function publicJwk(pair: CryptoKeyPair): Promise<EcPublicJwk> {
-  return toEcPublicJwk({ ...(await crypto.subtle.exportKey("jwk", pair.publicKey)) });
+export async function publicJwk(pair: CryptoKeyPair): Promise<SigningJwk> {
+  return toSigningJwk({ ...(await crypto.subtle.exportKey("jwk", pair.publicKey)) });
 }
 
 export type Thumbprints = { readonly signingKey: string; readonly encryptionKey: string };

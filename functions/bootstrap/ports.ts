@@ -1,10 +1,10 @@
 import type { Signer } from "@sealpost/protocol/token/jws.ts";
-import type { EcPublicJwk } from "@sealpost/protocol/token/keys.ts";
+import type { SigningJwk } from "@sealpost/protocol/suites/suites.ts";
 import type { CatchUp } from "@sealpost/protocol/documents/trust.ts";
 
 import type { Store } from "../store/port.ts";
 
-export type SignerWithKey = Signer & { readonly jwk: EcPublicJwk };
+export type SignerWithKey = Signer & { readonly jwk: SigningJwk };
 
 export type BootstrapPorts = {
   readonly serviceId: string;

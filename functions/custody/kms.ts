@@ -1,13 +1,10 @@
 import { DecryptCommand, GetPublicKeyCommand, type KMSClient, SignCommand } from "@aws-sdk/client-kms";
 import { derToRaw } from "@sealpost/protocol/token/der.ts";
 import type { Signer } from "@sealpost/protocol/token/jws.ts";
-import {
-  type EcPublicJwk,
-  type RsaPublicJwk,
-  rsaPublicJwkSchema,
-  thumbprint,
-  toEcPublicJwk,
-} from "@sealpost/protocol/token/keys.ts";
+import { thumbprint } from "@sealpost/protocol/token/keys.ts";
+import { toSigningJwk, type SigningJwk } from "@sealpost/protocol/suites/suites.ts";
+import { type RsaJwk, rsaJwkSchema, rsaOaep256 } from "@sealpost/protocol/suites/rsa-oaep-256.ts";
+import { es256 } from "@sealpost/protocol/suites/es256.ts";
 import { TokenError } from "@sealpost/protocol/token/token-error.ts";
 
 import type { ContentKeyOpener } from "../receive/ports.ts";
@@ -15,7 +12,7 @@ import { awsErrorName, awsFault } from "../lambda/errors.ts";
 
 /** Keys in KMS, behind the ports of the functions: custody `kms`. Private keys never leave it. */
 
-export type KmsSigner = Signer & { readonly jwk: EcPublicJwk };
+export type KmsSigner = Signer & { readonly jwk: SigningJwk };
 
 /** Signs with an ECC_NIST_P256 key. Its public key is read once, when the function starts. */
 export async function kmsSigner(kms: KMSClient, keyArn: string): Promise<KmsSigner> {
@@ -23,6 +20,7 @@ export async function kmsSigner(kms: KMSClient, keyArn: string): Promise<KmsSign
   return {
     jwk,
     kid: await thumbprint(jwk),
+    alg: es256.alg,
     async sign(data) {
       // KMS takes at most 4,096 bytes as a message; a digest has no such bound and is less to send.
       const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", data));
@@ -45,12 +43,12 @@ export async function kmsSigner(kms: KMSClient, keyArn: string): Promise<KmsSign
 export async function kmsContentKeyOpener(
   kms: KMSClient,
   keyArn: string,
-): Promise<ContentKeyOpener & { readonly jwk: RsaPublicJwk }> {
+): Promise<ContentKeyOpener & { readonly jwk: RsaJwk }> {
   const jwk = await rsaPublicKey(kms, keyArn);
   return {
     jwk,
     kid: await thumbprint(jwk),
-    alg: "RSA-OAEP-256",
+    alg: rsaOaep256.alg,
     async open(encryptedKey) {
       // Anything else cannot be a ciphertext of this key and is not worth a call.
       if (encryptedKey.length !== 256) throw new TokenError("decryption", "encrypted key");
@@ -95,16 +93,16 @@ export async function kmsUnwrap(
   return new Uint8Array(secret ?? []);
 }
 
-export async function ecPublicKey(kms: KMSClient, keyArn: string): Promise<EcPublicJwk> {
-  return toEcPublicJwk(await exportPublicKey(kms, keyArn, { name: "ECDSA", namedCurve: "P-256" }, "verify"));
+export async function ecPublicKey(kms: KMSClient, keyArn: string): Promise<SigningJwk> {
+  return toSigningJwk(await exportPublicKey(kms, keyArn, es256.key, "verify"));
 }
 
-export async function rsaPublicKey(kms: KMSClient, keyArn: string): Promise<RsaPublicJwk> {
-  const { kty, n, e } = await exportPublicKey(kms, keyArn, { name: "RSA-OAEP", hash: "SHA-256" }, "encrypt");
-  return rsaPublicJwkSchema.parse({ kty, n, e });
+export async function rsaPublicKey(kms: KMSClient, keyArn: string): Promise<RsaJwk> {
+  const { kty, n, e } = await exportPublicKey(kms, keyArn, rsaOaep256.key, "encrypt");
+  return rsaJwkSchema.parse({ kty, n, e });
 }
 
-type ImportAlgorithm = { name: "ECDSA"; namedCurve: string } | { name: "RSA-OAEP"; hash: string };
+type ImportAlgorithm = typeof es256.key | typeof rsaOaep256.key;
 
 async function exportPublicKey(
   kms: KMSClient,

@@ -1,6 +1,6 @@
 import { renewal as exchange } from "@sealpost/protocol/exchanges/renewal.ts";
 import type { Signer } from "@sealpost/protocol/token/jws.ts";
-import type { EcPublicJwk } from "@sealpost/protocol/token/keys.ts";
+import type { SigningJwk, EncryptionJwk } from "@sealpost/protocol/suites/suites.ts";
 import type { Refusal } from "@sealpost/protocol/messages/refusals.ts";
 import { isTokenError } from "@sealpost/protocol/token/token-error.ts";
 import * as z from "zod/mini";
@@ -16,7 +16,7 @@ import { serve } from "./exchange.ts";
 const resultSchema = z.object({ renewalSeq: z.int() });
 
 /** `ca`: the issuing CA's key. */
-type Ports = { readonly serviceId: string; readonly ca: { readonly signer: Signer; readonly key: EcPublicJwk } };
+type Ports = { readonly serviceId: string; readonly ca: { readonly signer: Signer; readonly key: SigningJwk } };
 
 type Proven = { readonly refusal: Refusal } | { readonly keys: DeviceKeys };
 
@@ -65,7 +65,7 @@ export const renewal = ({ serviceId, ca }: Ports) =>
 /** X.509 is a fifth of the function and a renewal is rare: no other message waits for it at a cold start. */
 const certificates = () => import("@sealpost/protocol/documents/certificate.ts");
 
-async function proveKeys(csr: string, encryptionKey: EcPublicJwk, deviceId: string): Promise<Proven> {
+async function proveKeys(csr: string, encryptionKey: EncryptionJwk, deviceId: string): Promise<Proven> {
   try {
     const { openCertificateRequest } = await certificates();
     const signingKey = await openCertificateRequest(csr, { encryptionKey, id: deviceId });

@@ -1,5 +1,7 @@
 import type { Signer } from "@sealpost/protocol/token/jws.ts";
-import { type EcPublicJwk, type RsaPublicJwk, thumbprint } from "@sealpost/protocol/token/keys.ts";
+import { thumbprint } from "@sealpost/protocol/token/keys.ts";
+import { type SigningJwk } from "@sealpost/protocol/suites/suites.ts";
+import { type RsaJwk } from "@sealpost/protocol/suites/rsa-oaep-256.ts";
 import { type KeySetClaims, encoding, signKeySet } from "@sealpost/protocol/documents/key-set.ts";
 import { limits } from "@sealpost/protocol/limits.ts";
 
@@ -10,8 +12,8 @@ export type KeySetPorts = {
   readonly serviceId: string;
   readonly store: Pick<Store, "read" | "write">;
   readonly signer: Signer;
-  readonly messageSigningKey: EcPublicJwk;
-  readonly messageDecryptionKey: RsaPublicJwk;
+  readonly messageSigningKey: SigningJwk;
+  readonly messageDecryptionKey: RsaJwk;
 };
 
 /**

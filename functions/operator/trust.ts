@@ -1,7 +1,8 @@
 import { X509Certificate, createPublicKey } from "node:crypto";
 
 import type { CoSigned } from "@sealpost/protocol/documents/co-signed.ts";
-import { type EcPublicJwk, thumbprint } from "@sealpost/protocol/token/keys.ts";
+import { thumbprint } from "@sealpost/protocol/token/keys.ts";
+import { type SigningJwk } from "@sealpost/protocol/suites/suites.ts";
 import { limits } from "@sealpost/protocol/limits.ts";
 import { problem } from "@sealpost/protocol/messages/problems.ts";
 import { isTokenError } from "@sealpost/protocol/token/token-error.ts";
@@ -134,7 +135,7 @@ async function unfitMember(
   return undefined;
 }
 
-function issuingCaOf({ issuingCa, root }: TrustClaims): EcPublicJwk | undefined {
+function issuingCaOf({ issuingCa, root }: TrustClaims): SigningJwk | undefined {
   try {
     const certificate = new X509Certificate(Buffer.from(issuingCa, "base64"));
     const signed = certificate.verify(createPublicKey({ key: root, format: "jwk" }));

@@ -6,9 +6,9 @@ import {
   requestClaimsSchema,
 } from "@sealpost/protocol/messages/request.ts";
 import { type Jws, memberOf, tokenDigest, verifyJws } from "@sealpost/protocol/token/jws.ts";
-import { type EcPublicJwk, importPublicKey, thumbprint } from "@sealpost/protocol/token/keys.ts";
+import { importPublicKey, thumbprint } from "@sealpost/protocol/token/keys.ts";
 import { limits } from "@sealpost/protocol/limits.ts";
-import type { OneTimeKey } from "@sealpost/protocol/suites/suites.ts";
+import type { EncryptionJwk, OneTimeJwk } from "@sealpost/protocol/suites/suites.ts";
 import { TokenError } from "@sealpost/protocol/token/token-error.ts";
 import * as z from "zod/mini";
 
@@ -20,7 +20,7 @@ import type { MessagePorts } from "./ports.ts";
 /** Whom and how to answer: everything that a sealed reply is bound to. */
 export type ReplyTo = {
   readonly deviceId: string;
-  readonly key: EcPublicJwk;
+  readonly key: EncryptionJwk | OneTimeJwk;
   readonly replyKey: string;
   /** SHA-256 of the request's JWS. */
   readonly request: string;
@@ -165,7 +165,7 @@ async function replyKey(named: RequestClaims["replyKey"] | undefined, device: De
   return { ...certified, defect: "replyKey" };
 }
 
-async function isImportable(key: OneTimeKey): Promise<boolean> {
+async function isImportable(key: OneTimeJwk): Promise<boolean> {
   return importPublicKey(key, key.alg).then(
     () => true,
     () => false,

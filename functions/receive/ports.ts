@@ -1,5 +1,5 @@
 import type { Signer } from "@sealpost/protocol/token/jws.ts";
-import type { EcPublicJwk } from "@sealpost/protocol/token/keys.ts";
+import type { P256Jwk } from "@sealpost/protocol/suites/p256.ts";
 import type { RequestAlgorithm } from "@sealpost/protocol/suites/suites.ts";
 import type { CatchUp } from "@sealpost/protocol/documents/trust.ts";
 
@@ -16,7 +16,7 @@ export type ContentKeyOpener = {
    * @param epk for key agreement, the sender's ephemeral public key
    * @throws TokenError `decryption` if it does not open, `unknown-key` (`request serverKey`) if the key has been retired; Fault if the custody does not answer
    */
-  open(encryptedKey: Uint8Array<ArrayBuffer>, epk?: EcPublicJwk): Promise<Uint8Array<ArrayBuffer>>;
+  open(encryptedKey: Uint8Array<ArrayBuffer>, epk?: P256Jwk): Promise<Uint8Array<ArrayBuffer>>;
 };
 
 /** What a device needs to catch up with rotated keys. */

@@ -1,4 +1,5 @@
-import { base64url256, ecPublicJwkSchema } from "@sealpost/protocol/token/keys.ts";
+import { base64url256 } from "@sealpost/protocol/token/keys.ts";
+import { signingJwkSchema, encryptionJwkSchema } from "@sealpost/protocol/suites/suites.ts";
 import { credentialMembers } from "@sealpost/protocol/operator/credentials.ts";
 import {
   type DeviceStatus,
@@ -32,7 +33,7 @@ export const credentialRecordSchema = z.object({
 });
 export type CredentialRecord = z.infer<typeof credentialRecordSchema>;
 
-export const deviceKeysSchema = z.object({ signingKey: ecPublicJwkSchema, encryptionKey: ecPublicJwkSchema });
+export const deviceKeysSchema = z.object({ signingKey: signingJwkSchema, encryptionKey: encryptionJwkSchema });
 /** A device's two public keys. */
 export type DeviceKeys = z.infer<typeof deviceKeysSchema>;
 

@@ -29,14 +29,15 @@ import {
 } from "@peculiar/asn1-x509";
 
 import { uuidUri } from "../bootstrap.ts";
+import { es256 } from "../suites/es256.ts";
 import { derToRaw, rawToDer } from "../token/der.ts";
 import type { Signer } from "../token/jws.ts";
-import { type EcPublicJwk, importPublicKey, thumbprint, thumbprintUri, toEcPublicJwk } from "../token/keys.ts";
+import { importPublicKey, thumbprint, thumbprintUri } from "../token/keys.ts";
+import { replySuiteOf, toSigningJwk, type SigningJwk, type EncryptionJwk } from "../suites/suites.ts";
 import { TokenError } from "../token/token-error.ts";
 
 /** The certificate profile (RFC 5280) and the PKCS#10 request (RFC 2986) of the protocol. Certificates travel as base64 DER, as in `x5c`. */
 
-const ecdsaWithSha256 = "1.2.840.10045.4.3.2";
 const commonName = "2.5.4.3";
 const extensionRequest = "1.2.840.113549.1.9.14";
 const digitalSignature = KeyUsageFlags.digitalSignature;
@@ -49,9 +50,9 @@ const noExpiry = new Date("9999-12-31T23:59:59Z");
  */
 export async function issueCaCertificate(input: {
   readonly serviceId: string;
-  readonly caKey: EcPublicJwk;
+  readonly caKey: SigningJwk;
   readonly root: Signer;
-  readonly rootKey: EcPublicJwk;
+  readonly rootKey: SigningJwk;
   readonly now: Date;
 }): Promise<string> {
   const { serviceId, caKey, root, rootKey, now } = input;
@@ -71,10 +72,10 @@ export async function issueCaCertificate(input: {
 export async function issueDeviceCertificate(input: {
   readonly serviceId: string;
   readonly deviceId: string;
-  readonly signingKey: EcPublicJwk;
-  readonly encryptionKey: EcPublicJwk;
+  readonly signingKey: SigningJwk;
+  readonly encryptionKey: EncryptionJwk;
   readonly ca: Signer;
-  readonly caKey: EcPublicJwk;
+  readonly caKey: SigningJwk;
   readonly now: Date;
 }): Promise<string> {
   const { serviceId, deviceId, signingKey, encryptionKey, ca, caKey, now } = input;
@@ -101,8 +102,8 @@ export async function issueDeviceCertificate(input: {
  */
 export async function openCertificateRequest(
   csr: string,
-  expected: { readonly encryptionKey: EcPublicJwk; readonly id: string },
-): Promise<EcPublicJwk> {
+  expected: { readonly encryptionKey: EncryptionJwk; readonly id: string },
+): Promise<SigningJwk> {
   const der = fromBase64(csr);
   const { info, raw, signature } = parseCertificationRequest(der);
   const signingKey = await publicKeyOf(info.subjectPKInfo);
@@ -116,7 +117,7 @@ export async function openCertificateRequest(
     throw new TokenError("key-binding", "one key for two purposes");
   }
   // Nothing proves possession of the encryption key, but a point off the curve could never be answered.
-  await importPublicKey(expected.encryptionKey, "ECDH-ES").catch((cause: unknown) => {
+  await importPublicKey(expected.encryptionKey, replySuiteOf(expected.encryptionKey).alg).catch((cause: unknown) => {
     throw new TokenError("key-binding", "encryption key", { cause });
   });
   return signingKey;
@@ -127,7 +128,7 @@ export async function openCertificateRequest(
  * @param certificate base64 DER
  * @throws TokenError `claims`
  */
-export async function certificateKey(certificate: string): Promise<EcPublicJwk> {
+export async function certificateKey(certificate: string): Promise<SigningJwk> {
   const parsed = parseDer(fromBase64(certificate), Certificate, "certificate");
   return publicKeyOf(parsed.tbsCertificate.subjectPublicKeyInfo);
 }
@@ -136,9 +137,9 @@ export async function certificateKey(certificate: string): Promise<EcPublicJwk> 
  * Verifies an ECDSA P-256 signature in DER over raw bytes, as in certificates and PKCS#10.
  * @throws TokenError `signature`
  */
-export async function verifyDer(signature: Uint8Array, data: Uint8Array<ArrayBuffer>, jwk: EcPublicJwk): Promise<void> {
-  const key = await importPublicKey(jwk, "ES256");
-  const valid = await crypto.subtle.verify({ name: "ECDSA", hash: "SHA-256" }, key, derToRaw(signature), data);
+export async function verifyDer(signature: Uint8Array, data: Uint8Array<ArrayBuffer>, jwk: SigningJwk): Promise<void> {
+  const key = await importPublicKey(jwk, es256.alg);
+  const valid = await crypto.subtle.verify(es256.sign, key, derToRaw(signature), data);
   if (!valid) throw new TokenError("signature", "DER");
 }
 
@@ -180,11 +181,11 @@ export function subjectAlternativeName(uris: readonly string[]): SubjectAlternat
   return new SubjectAlternativeName(uris.map((uri) => new GeneralName({ uniformResourceIdentifier: uri })));
 }
 
-async function publicKeyOf(info: SubjectPublicKeyInfo): Promise<EcPublicJwk> {
+async function publicKeyOf(info: SubjectPublicKeyInfo): Promise<SigningJwk> {
   try {
     const spki = AsnConvert.serialize(info);
-    const key = await crypto.subtle.importKey("spki", spki, { name: "ECDSA", namedCurve: "P-256" }, true, ["verify"]);
-    return toEcPublicJwk({ ...(await crypto.subtle.exportKey("jwk", key)) });
+    const key = await crypto.subtle.importKey("spki", spki, es256.key, true, ["verify"]);
+    return toSigningJwk({ ...(await crypto.subtle.exportKey("jwk", key)) });
   } catch (cause) {
     throw new TokenError("claims", "public key", { cause });
   }
@@ -195,7 +196,7 @@ function parseCertificationRequest(der: Uint8Array<ArrayBuffer>) {
   const raw = request.certificationRequestInfoRaw;
   const { algorithm, parameters } = request.signatureAlgorithm;
   // RFC 5758 §3.2: the parameters are absent.
-  if (!raw || algorithm !== ecdsaWithSha256 || parameters !== undefined) {
+  if (!raw || algorithm !== es256.objectIdentifier || parameters !== undefined) {
     throw new TokenError("claims", "csr signature algorithm");
   }
   // RFC 2986 §4.1: v1 is 0, and there is no other.
@@ -221,13 +222,13 @@ function requestedUris(attributes: CertificationRequest["certificationRequestInf
 }
 
 async function issue(
-  about: { issuer: Name; subject: Name; key: EcPublicJwk; extensions: Extension[]; now: Date },
+  about: { issuer: Name; subject: Name; key: SigningJwk; extensions: Extension[]; now: Date },
   signer: Signer,
-  signerKey: EcPublicJwk,
+  signerKey: SigningJwk,
 ): Promise<string> {
   const { issuer, subject, key, extensions, now } = about;
   const authority = new AuthorityKeyIdentifier({ keyIdentifier: await keyIdentifier(signerKey) });
-  const signature = new AlgorithmIdentifier({ algorithm: ecdsaWithSha256 });
+  const signature = new AlgorithmIdentifier({ algorithm: es256.objectIdentifier });
   const notBefore = new Date(Math.floor(now.getTime() / 1000) * 1000);
   const tbsCertificate = new TBSCertificate({
     version: Version.v3,
@@ -252,13 +253,13 @@ function randomSerialNumber(): ArrayBuffer {
   return serial.buffer;
 }
 
-async function publicKeyInfo(jwk: EcPublicJwk): Promise<SubjectPublicKeyInfo> {
-  const key = await importPublicKey(jwk, "ES256");
+async function publicKeyInfo(jwk: SigningJwk): Promise<SubjectPublicKeyInfo> {
+  const key = await importPublicKey(jwk, es256.alg);
   return AsnConvert.parse(await crypto.subtle.exportKey("spki", key), SubjectPublicKeyInfo);
 }
 
 /** RFC 7093 §2, method 1: the leftmost 160 bits of SHA-256 over the public key. */
-async function keyIdentifier(jwk: EcPublicJwk): Promise<KeyIdentifier> {
+async function keyIdentifier(jwk: SigningJwk): Promise<KeyIdentifier> {
   const { subjectPublicKey } = await publicKeyInfo(jwk);
   return new KeyIdentifier(new OctetString((await crypto.subtle.digest("SHA-256", subjectPublicKey)).slice(0, 20)));
 }

@@ -1,7 +1,8 @@
 import * as z from "zod/mini";
 
 import { type Jws, type Signer, type TokenType, parseJwsIfKnown, signJws, verifyJws } from "../token/jws.ts";
-import { type EcPublicJwk, thumbprint } from "../token/keys.ts";
+import { thumbprint } from "../token/keys.ts";
+import { type SigningJwk } from "../suites/suites.ts";
 import { limits } from "../limits.ts";
 import { decodeBase64url } from "../token/strict.ts";
 import { TokenError } from "../token/token-error.ts";
@@ -39,7 +40,7 @@ export function parseCoSigned(
  */
 export async function verifiedSigners(
   parts: readonly Jws[],
-  keys: readonly EcPublicJwk[],
+  keys: readonly SigningJwk[],
 ): Promise<ReadonlySet<string>> {
   const known = new Map(await Promise.all(keys.map(async (jwk) => [await thumbprint(jwk), jwk] as const)));
   const verified = new Set<string>();

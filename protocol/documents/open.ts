@@ -1,6 +1,6 @@
 import * as z from "zod/mini";
 
-import { type EcPublicJwk, ecPublicJwkSchema } from "../token/keys.ts";
+import { type SigningJwk, bareSigningJwk } from "../suites/suites.ts";
 
 /**
  * A list that may grow new kinds in the life of a reader: entries that it does not know are passed over (RFC 7517 §5), and at least one that it
@@ -22,18 +22,14 @@ export function ifUsable<T>(schema: z.ZodMiniType<T>) {
   );
 }
 
-const listedSigningKeySchema = z.object({
-  ...ecPublicJwkSchema.shape,
-  use: z.optional(z.literal("sig")),
-  alg: z.optional(z.literal("ES256")),
-});
 const privateMembers = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
 
+const listedSchema = z.object({ use: z.optional(z.literal("sig")), alg: z.optional(z.string()) });
+
 /** A listed key that this version can verify signatures with, bare; undefined for any other kind, and for one whose private half is in sight. */
-export function readSigningKey(entry: unknown): EcPublicJwk | undefined {
-  if (showsPrivateHalf(entry)) return undefined;
-  const { kty, crv, x, y } = listedSigningKeySchema.safeParse(entry).data ?? {};
-  return kty && crv && x && y ? { kty, crv, x, y } : undefined;
+export function readSigningKey(entry: unknown): SigningJwk | undefined {
+  const listed = showsPrivateHalf(entry) ? undefined : listedSchema.safeParse(entry).data;
+  return listed && bareSigningJwk(entry, listed.alg);
 }
 
 export function showsPrivateHalf(entry: unknown): boolean {

@@ -4,7 +4,8 @@ import { messageSchemes, parseBaseUrl } from "./base-url.ts";
 import { type CoSigned, coSign, parseCoSigned, verifiedSigners } from "./co-signed.ts";
 import { openList, readSigningKey } from "./open.ts";
 import { type Signer, memberOf, parseClaims, tokenTypes } from "../token/jws.ts";
-import { ecPublicJwkSchema, serviceIdSchema, thumbprint } from "../token/keys.ts";
+import { serviceIdSchema, thumbprint } from "../token/keys.ts";
+import { signingJwkSchema } from "../suites/suites.ts";
 import { limits } from "../limits.ts";
 import { TokenError } from "../token/token-error.ts";
 
@@ -27,7 +28,7 @@ export const trustClaimsSchema = z.object({
   iat: z.int(),
   /** Counts up; a device never goes back. */
   version: z.int().check(z.positive()),
-  root: z.pipe(z.transform(readSigningKey), ecPublicJwkSchema),
+  root: z.pipe(z.transform(readSigningKey), signingJwkSchema),
   /** A second root, kept offline, that may replace the first alone if that is lost. One of a kind that the device does not know is none. */
   standby: z.optional(z.pipe(z.unknown(), z.transform(readSigningKey))),
   /** Certificate of the issuing CA (RFC 5280), base64 DER as in `x5c` (RFC 7515 §4.1.6). */
@@ -42,13 +43,13 @@ export const trustClaimsSchema = z.object({
 });
 export type TrustClaims = z.infer<typeof trustClaimsSchema>;
 
-const statedKeys = z.array(ecPublicJwkSchema).check(z.minLength(1));
+const statedKeys = z.array(signingJwkSchema).check(z.minLength(1));
 
 /** What an operator may state today: exactly what this version knows, so that a slip of the pen is found before it is signed. */
 const statedTrustSchema = z.strictObject({
   ...trustClaimsSchema.shape,
-  root: ecPublicJwkSchema,
-  standby: z.optional(ecPublicJwkSchema),
+  root: signingJwkSchema,
+  standby: z.optional(signingJwkSchema),
   keySetKeys: statedKeys,
   receiptKeys: statedKeys,
   releaseKeys: statedKeys,

@@ -1,12 +1,18 @@
-import { CompactEncrypt, compactDecrypt } from "jose";
 import * as z from "zod/mini";
 
 import { type Signer, memberOf, parseClaims, parseJws, signJws, tokenTypes, verifyJws } from "../token/jws.ts";
-import { type EcPublicJwk, base64url256, importPublicKey, thumbprintSchema } from "../token/keys.ts";
+import { base64url256, thumbprintSchema } from "../token/keys.ts";
 import { limits } from "../limits.ts";
 import { type RefusalBody, type RefusalCode, isRefusalCode, readRefusal } from "./refusals.ts";
 import { compactText, parseJson, splitCompact } from "../token/strict.ts";
-import { contentEncryption, replyAlgorithm, replyJweHeaderSchema } from "../suites/suites.ts";
+import { a256gcm, sealCompact } from "../suites/a256gcm.ts";
+import {
+  type EncryptionJwk,
+  type OneTimeJwk,
+  type ReplyAlgorithm,
+  type SigningJwk,
+  replySuiteOf,
+} from "../suites/suites.ts";
 import { TokenError } from "../token/token-error.ts";
 
 const version = z.int().check(z.nonnegative());
@@ -34,11 +40,13 @@ export const replyClaimsSchema = z.object({
 export type ReplyClaims = z.infer<typeof replyClaimsSchema>;
 
 /** Signs with the server's key, then encrypts to the key that the request named. */
-export async function sealReply(claims: ReplyClaims, signer: Signer, replyKey: EcPublicJwk): Promise<string> {
+export async function sealReply(
+  claims: ReplyClaims,
+  signer: Signer,
+  replyKey: EncryptionJwk | OneTimeJwk,
+): Promise<string> {
   const jws = await signJws(tokenTypes.reply, claims, signer, limits.paddingBytes);
-  return new CompactEncrypt(new TextEncoder().encode(jws))
-    .setProtectedHeader({ alg: replyAlgorithm, enc: contentEncryption, cty: "JWT" })
-    .encrypt(await importPublicKey(replyKey, replyAlgorithm));
+  return sealCompact(jws, { alg: replySuiteOf(replyKey).alg }, replyKey);
 }
 
 /** What the device knows of the request that it waits for an answer to. */
@@ -47,6 +55,8 @@ export type AwaitedReply = {
   readonly request: string;
   /** Thumbprint of the key that opens the reply. */
   readonly replyKey: string;
+  /** `alg` of a one-time key; absent for the certified one. */
+  readonly alg?: ReplyAlgorithm;
 };
 
 export type Reply = {
@@ -67,10 +77,10 @@ export type Reply = {
 export async function openReply(
   token: string,
   privateKey: CryptoKey,
-  signingKeys: (kid: string) => EcPublicJwk | undefined,
+  signingKeys: (kid: string) => SigningJwk | undefined,
   awaited: AwaitedReply,
 ): Promise<Reply> {
-  const jws = parseJws(tokenTypes.reply, await decryptReply(token, privateKey));
+  const jws = parseJws(tokenTypes.reply, await decryptReply(token, privateKey, awaited));
   const signingKey = signingKeys(jws.kid);
   if (!signingKey) throw new TokenError("unknown-key", "reply kid");
   await verifyJws(jws, signingKey);
@@ -83,21 +93,20 @@ export async function openReply(
   return { ...said, status: isRefusalCode(status) ? status : "unknown-refusal", body: readRefusal(status, body) };
 }
 
-async function decryptReply(token: string, privateKey: CryptoKey): Promise<string> {
+async function decryptReply(token: string, privateKey: CryptoKey, awaited: AwaitedReply): Promise<string> {
+  const suite = replySuiteOf(awaited);
   const [header, encryptedKey, iv, , tag] = splitCompact(token, 5, "jwe");
-  // With direct agreement there is no encrypted key (RFC 7516 §5.1); libraries do not all look.
-  if (encryptedKey?.length !== 0 || iv?.length !== 12 || tag?.length !== 16)
-    throw new TokenError("compact-form", "jwe");
-  if (!header || header.length > limits.headerBytes) throw new TokenError("too-large", "jwe header");
-  const parsed = replyJweHeaderSchema.safeParse(parseJson(header, "jwe header"));
+  // Libraries do not all look: with direct agreement there is no encrypted key (RFC 7516 §5.1).
+  const isWellFormed =
+    encryptedKey?.length === suite.encryptedKeyBytes &&
+    iv?.length === a256gcm.ivBytes &&
+    tag?.length === a256gcm.tagBytes;
+  if (!header || !isWellFormed) throw new TokenError("compact-form", "jwe");
+  if (header.length > limits.headerBytes) throw new TokenError("too-large", "jwe header");
+  const parsed = suite.header.safeParse(parseJson(header, "jwe header"));
   if (!parsed.success) throw new TokenError("jwe-header", memberOf(parsed.error));
   try {
-    const { plaintext } = await compactDecrypt(token, privateKey, {
-      keyManagementAlgorithms: [replyAlgorithm],
-      contentEncryptionAlgorithms: [contentEncryption],
-      maxDecompressedLength: 0,
-    });
-    return compactText(plaintext);
+    return compactText(await suite.open(token, privateKey));
   } catch (cause) {
     throw new TokenError("decryption", "reply", { cause });
   }

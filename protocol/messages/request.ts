@@ -1,17 +1,12 @@
-import { CompactEncrypt } from "jose";
 import * as z from "zod/mini";
 
 import { type Jws, type Signer, memberOf, parseClaims, parseJws, signJws, tokenTypes } from "../token/jws.ts";
 import { type ServerKey } from "../documents/key-set.ts";
-import { importPublicKey, serviceIdSchema, thumbprint, thumbprintSchema } from "../token/keys.ts";
+import { serviceIdSchema, thumbprint, thumbprintSchema } from "../token/keys.ts";
 import { limits } from "../limits.ts";
 import { compactText, parseJson, splitCompact } from "../token/strict.ts";
-import {
-  contentEncryption,
-  oneTimeKeySchema,
-  type RequestJweHeader,
-  requestJweHeaderSchema,
-} from "../suites/suites.ts";
+import { a256gcm, decryptContent, sealCompact } from "../suites/a256gcm.ts";
+import { type RequestHeader, oneTimeJwkSchema, requestHeaderSchema } from "../suites/suites.ts";
 import { TokenError } from "../token/token-error.ts";
 
 const seq = z.int().check(z.nonnegative());
@@ -34,7 +29,7 @@ export const requestClaimsSchema = z.strictObject({
   /** Thumbprint of the server key that the request is encrypted to. */
   serverKey: thumbprintSchema,
   /** Whom the reply is sealed to: the thumbprint of the device's certified encryption key, or a one-time public key. */
-  replyKey: z.union([thumbprintSchema, oneTimeKeySchema]),
+  replyKey: z.union([thumbprintSchema, oneTimeJwkSchema]),
   /** The largest reply that the device takes, in bytes of the token. */
   replyBytes: z.optional(z.int().check(z.minimum(limits.leastReplyBytes))),
   operation: z.string().check(z.regex(/^[a-z][a-z.-]{0,63}$/)),
@@ -60,16 +55,14 @@ export async function sealRequest(
 ): Promise<{ token: string; jws: string }> {
   const jws = await signJws(tokenTypes.request, claims, signer, limits.paddingBytes);
   const { kid, alg, jwk } = serverKey;
-  const token = await new CompactEncrypt(new TextEncoder().encode(jws))
-    .setProtectedHeader({ alg, enc: contentEncryption, kid, cty: "JWT" })
-    .encrypt(await importPublicKey(jwk, alg));
+  const token = await sealCompact(jws, { alg, kid }, jwk);
   if (token.length > limits.tokenBytes) throw new TokenError("too-large", "request");
   return { token, jws };
 }
 
 /** A request's JWE, read but not decrypted. */
 export type SealedRequest = {
-  readonly header: RequestJweHeader;
+  readonly header: RequestHeader;
   readonly encryptedKey: Uint8Array<ArrayBuffer>;
   decrypt(contentKey: Uint8Array<ArrayBuffer>): Promise<Jws>;
 };
@@ -80,41 +73,27 @@ export type SealedRequest = {
  */
 export function parseRequest(token: string): SealedRequest {
   const [headerBytes, encryptedKey, iv, ciphertext, tag] = splitCompact(token, 5, "jwe");
-  if (!headerBytes || !encryptedKey || iv?.length !== 12 || !ciphertext || tag?.length !== 16) {
+  if (
+    !headerBytes ||
+    !encryptedKey ||
+    iv?.length !== a256gcm.ivBytes ||
+    !ciphertext ||
+    tag?.length !== a256gcm.tagBytes
+  ) {
     throw new TokenError("compact-form", "jwe");
   }
   if (headerBytes.length > limits.headerBytes) throw new TokenError("too-large", "jwe header");
-  const header = requestJweHeaderSchema.safeParse(parseJson(headerBytes, "jwe header"));
+  const header = requestHeaderSchema.safeParse(parseJson(headerBytes, "jwe header"));
   if (!header.success) throw new TokenError("jwe-header", memberOf(header.error));
   const additionalData = new TextEncoder().encode(token.slice(0, token.indexOf(".")));
   return {
     header: header.data,
     encryptedKey,
     async decrypt(contentKey) {
-      const plaintext = await decryptContent(contentKey, iv, additionalData, ciphertext, tag);
+      const plaintext = await decryptContent(contentKey, { iv, additionalData, ciphertext, tag });
       return parseJws(tokenTypes.request, compactText(plaintext));
     },
   };
-}
-
-/** RFC 7518 §5.3: jose takes no content key from outside, and here only KMS can recover it. */
-async function decryptContent(
-  contentKey: Uint8Array<ArrayBuffer>,
-  iv: Uint8Array<ArrayBuffer>,
-  additionalData: Uint8Array<ArrayBuffer>,
-  ciphertext: Uint8Array,
-  tag: Uint8Array,
-): Promise<ArrayBuffer> {
-  if (contentKey.length !== 32) throw new TokenError("decryption", "content key");
-  const sealed = new Uint8Array(ciphertext.length + tag.length);
-  sealed.set(ciphertext);
-  sealed.set(tag, ciphertext.length);
-  try {
-    const key = await crypto.subtle.importKey("raw", contentKey, "AES-GCM", false, ["decrypt"]);
-    return await crypto.subtle.decrypt({ name: "AES-GCM", iv, additionalData, tagLength: 128 }, key, sealed);
-  } catch (cause) {
-    throw new TokenError("decryption", "jwe", { cause });
-  }
 }
 
 /** All claims, of which those that say who speaks to whom are checked; untrusted until the signature holds. */

@@ -1,10 +1,10 @@
 import { compactVerify } from "jose";
 import * as z from "zod/mini";
 
-import { type EcPublicJwk, type Thumbprint, importPublicKey, thumbprintSchema } from "./keys.ts";
+import { type Thumbprint, importPublicKey, thumbprintSchema } from "./keys.ts";
 import { limits } from "../limits.ts";
 import { encodeBase64url, parseJson, splitCompact } from "./strict.ts";
-import { signatureAlgorithm } from "../suites/suites.ts";
+import { type SignatureAlgorithm, type SigningJwk, signatureSuiteOf, signatureSuites } from "../suites/suites.ts";
 import { TokenError } from "./token-error.ts";
 
 /** The explicit types (RFC 8725 §3.11) that keep one kind of token from passing for another. */
@@ -19,15 +19,17 @@ export const tokenTypes = {
 } as const;
 export type TokenType = (typeof tokenTypes)[keyof typeof tokenTypes];
 
-/** A private P-256 key wherever it lives: WebCrypto, KMS, a secure element. */
+/** A private key wherever it lives: WebCrypto, KMS, a secure element. */
 export type Signer = {
   readonly kid: Thumbprint;
-  /** ES256 over `data` (hashes it itself): r‖s, 64 bytes (RFC 7518 §3.4). */
+  readonly alg: SignatureAlgorithm;
+  /** Over `data`, which it hashes itself; the signature has the form that JOSE gives it (RFC 7518 §3.4: r‖s). */
   sign(data: Uint8Array<ArrayBuffer>): Promise<Uint8Array>;
 };
 
 export type Jws = {
   readonly token: string;
+  readonly alg: SignatureAlgorithm;
   readonly kid: Thumbprint;
   readonly payload: Uint8Array<ArrayBuffer>;
 };
@@ -39,7 +41,7 @@ const ascii = new TextEncoder();
  * @param paddingBytes the claims are padded with white space to a multiple of this; 1 pads nothing
  */
 export async function signJws(typ: TokenType, claims: object, signer: Signer, paddingBytes = 1): Promise<string> {
-  const header = JSON.stringify({ alg: signatureAlgorithm, kid: signer.kid, typ });
+  const header = JSON.stringify({ alg: signer.alg, kid: signer.kid, typ });
   const payload = ascii.encode(JSON.stringify(claims));
   const padded = new Uint8Array(Math.ceil(payload.length / paddingBytes) * paddingBytes).fill(0x20);
   padded.set(payload);
@@ -70,23 +72,23 @@ export function parseJwsIfKnown(typ: TokenType, token: string): Jws | undefined 
   if (!headerBytes || !payload || !signature) throw new TokenError("compact-form", "jws");
   if (headerBytes.length > limits.headerBytes) throw new TokenError("too-large", "jws header");
   const named = parseJson(headerBytes, "jws header");
-  const algorithm = namedAlgorithmSchema.safeParse(named).data?.alg ?? signatureAlgorithm;
-  if (algorithm !== signatureAlgorithm) return undefined;
+  const alg = namedAlgorithmSchema.safeParse(named).data?.alg;
+  const suite = signatureSuites.find((row) => row.alg === alg);
+  if (alg !== undefined && !suite) return undefined;
   const header = jwsHeaderSchemas[typ].safeParse(named);
   if (!header.success) throw new TokenError("jws-header", memberOf(header.error));
-  if (signature.length !== 64) throw new TokenError("compact-form", "jws signature");
-  return { token, kid: header.data.kid, payload };
+  if (signature.length !== suite?.signatureBytes) throw new TokenError("compact-form", "jws signature");
+  return { token, alg: suite.alg, kid: header.data.kid, payload };
 }
 
 /**
- * Verifies the signature with the key that the caller chose.
+ * Verifies the signature with the key that the caller chose, and by that key's algorithm.
  * @throws TokenError `signature`
  */
-export async function verifyJws(jws: Jws, jwk: EcPublicJwk): Promise<void> {
+export async function verifyJws(jws: Jws, jwk: SigningJwk): Promise<void> {
+  const { alg } = signatureSuiteOf(jwk);
   try {
-    await compactVerify(jws.token, await importPublicKey(jwk, signatureAlgorithm), {
-      algorithms: [signatureAlgorithm],
-    });
+    await compactVerify(jws.token, await importPublicKey(jwk, alg), { algorithms: [alg] });
   } catch (cause) {
     throw new TokenError("signature", "jws", { cause });
   }
@@ -117,7 +119,7 @@ export async function tokenDigest(token: string): Promise<string> {
 
 function headerSchema(typ: TokenType) {
   return z.strictObject({
-    alg: z.literal(signatureAlgorithm),
+    alg: z.enum(signatureSuites.map(({ alg }) => alg)),
     kid: thumbprintSchema,
     typ: z.literal(typ),
   });

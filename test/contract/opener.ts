@@ -1,7 +1,8 @@
 import { CompactEncrypt } from "jose";
 import { beforeAll, describe, expect, test } from "vitest";
 
-import { type PublicJwk, importPublicKey, rsaPublicJwkSchema, thumbprint } from "@sealpost/protocol/token/keys.ts";
+import { type Jwk, importPublicKey, thumbprint } from "@sealpost/protocol/token/keys.ts";
+import { rsaJwkSchema } from "@sealpost/protocol/suites/rsa-oaep-256.ts";
 import { type SealedRequest, parseRequest } from "@sealpost/protocol/messages/request.ts";
 import type { RequestAlgorithm } from "@sealpost/protocol/suites/suites.ts";
 
@@ -11,16 +12,16 @@ import { agreementKey } from "../support/keys.ts";
 /** What every custody of a decryption key must do: open what jose sealed to its public key, and refuse everything else as `decryption`. */
 export function openerContract(
   name: string,
-  makeOpener: () => Promise<{ readonly opener: ContentKeyOpener; readonly jwk: PublicJwk }>,
+  makeOpener: () => Promise<{ readonly opener: ContentKeyOpener; readonly jwk: Jwk }>,
 ): void {
   describe(`content key opener: ${name}`, () => {
     let opener: ContentKeyOpener;
-    let jwk: PublicJwk;
+    let jwk: Jwk;
     beforeAll(async () => {
       ({ opener, jwk } = await makeOpener());
     });
 
-    const seal = async (to: PublicJwk = jwk): Promise<SealedRequest> => {
+    const seal = async (to: Jwk = jwk): Promise<SealedRequest> => {
       const token = await new CompactEncrypt(new TextEncoder().encode("a.b.c"))
         .setProtectedHeader({ alg: opener.alg, enc: "A256GCM", kid: await thumbprint(to), cty: "JWT" })
         .encrypt(await importPublicKey(to, opener.alg));
@@ -88,7 +89,7 @@ export function openerContract(
   });
 }
 
-async function otherKey(alg: RequestAlgorithm): Promise<PublicJwk> {
+async function otherKey(alg: RequestAlgorithm): Promise<Jwk> {
   if (alg === "ECDH-ES+A256KW") return (await agreementKey()).jwk;
   const algorithm = {
     name: "RSA-OAEP",
@@ -98,5 +99,5 @@ async function otherKey(alg: RequestAlgorithm): Promise<PublicJwk> {
   };
   const { publicKey } = await crypto.subtle.generateKey(algorithm, true, ["encrypt", "decrypt"]);
   const { kty, n, e } = await crypto.subtle.exportKey("jwk", publicKey);
-  return rsaPublicJwkSchema.parse({ kty, n, e });
+  return rsaJwkSchema.parse({ kty, n, e });
 }

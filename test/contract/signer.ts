@@ -1,19 +1,20 @@
 import { beforeAll, describe, expect, test } from "vitest";
 
 import { type Signer, parseJws, signJws, tokenTypes, verifyJws } from "@sealpost/protocol/token/jws.ts";
-import { type EcPublicJwk, importPublicKey, thumbprint } from "@sealpost/protocol/token/keys.ts";
+import { importPublicKey, thumbprint } from "@sealpost/protocol/token/keys.ts";
+import { type SigningJwk } from "@sealpost/protocol/suites/suites.ts";
 
 import { signingKey } from "../support/keys.ts";
 
 /** What every signer must do, wherever its private key is. */
-export function signerContract(name: string, makeSigner: () => Promise<Signer & { readonly jwk: EcPublicJwk }>): void {
+export function signerContract(name: string, makeSigner: () => Promise<Signer & { readonly jwk: SigningJwk }>): void {
   describe(`signer: ${name}`, () => {
-    let signer: Signer & { readonly jwk: EcPublicJwk };
+    let signer: Signer & { readonly jwk: SigningJwk };
     beforeAll(async () => {
       signer = await makeSigner();
     });
 
-    const verify = async (signature: Uint8Array, data: Uint8Array<ArrayBuffer>, jwk: EcPublicJwk = signer.jwk) =>
+    const verify = async (signature: Uint8Array, data: Uint8Array<ArrayBuffer>, jwk: SigningJwk = signer.jwk) =>
       crypto.subtle.verify(
         { name: "ECDSA", hash: "SHA-256" },
         await importPublicKey(jwk, "ES256"),

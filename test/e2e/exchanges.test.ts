@@ -3,7 +3,8 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
 import { openReceipt } from "@sealpost/protocol/documents/receipt.ts";
-import { thumbprint, toEcPublicJwk } from "@sealpost/protocol/token/keys.ts";
+import { thumbprint } from "@sealpost/protocol/token/keys.ts";
+import { toSigningJwk } from "@sealpost/protocol/suites/suites.ts";
 import { expect, test } from "vitest";
 
 import {
@@ -58,7 +59,7 @@ test("ok/the three exchanges, with a renewal between, over the deployed stack", 
   const keys = await ports.keys.load("current");
   if (!keys) throw new Error("no keys");
   const print = async ({ publicKey }: CryptoKeyPair) =>
-    thumbprint(toEcPublicJwk({ ...(await crypto.subtle.exportKey("jwk", publicKey)) }));
+    thumbprint(toSigningJwk({ ...(await crypto.subtle.exportKey("jwk", publicKey)) }));
   const about = { sub: deviceId, signingKey: await print(keys.signing), encryptionKey: await print(keys.encryption) };
   const { receipt } = await device.deregister();
   expect(await openReceipt(receipt, (await publicDocuments()).trust, about)).toMatchObject({ type: "deregistration" });

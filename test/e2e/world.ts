@@ -8,7 +8,8 @@ import { setTimeout as delay } from "node:timers/promises";
 import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { type KeySet, openKeySet } from "@sealpost/protocol/documents/key-set.ts";
 import { tokenDigest } from "@sealpost/protocol/token/jws.ts";
-import { type EcPublicJwk, toEcPublicJwk, thumbprint } from "@sealpost/protocol/token/keys.ts";
+import { thumbprint } from "@sealpost/protocol/token/keys.ts";
+import { toSigningJwk, type SigningJwk } from "@sealpost/protocol/suites/suites.ts";
 import { type Reply, openReply } from "@sealpost/protocol/messages/reply.ts";
 import { type RequestClaims, sealRequest } from "@sealpost/protocol/messages/request.ts";
 import { type TrustClaims, catchUpSchema, readTrust } from "@sealpost/protocol/documents/trust.ts";
@@ -119,7 +120,7 @@ export async function rawDevice() {
   const serverKey = keySet.serverKey(Date.now() / 1000);
   if (!serverKey) throw new Error("no server key");
   const signer = await webCryptoSigner(keys.signing);
-  const encryption = toEcPublicJwk({ ...(await crypto.subtle.exportKey("jwk", keys.encryption.publicKey)) });
+  const encryption = toSigningJwk({ ...(await crypto.subtle.exportKey("jwk", keys.encryption.publicKey)) });
   const replyKey = await thumbprint(encryption);
   const now = Math.floor(Date.now() / 1000);
 
@@ -166,7 +167,7 @@ export async function rawDevice() {
     deviceId,
     keys,
     signer,
-    encryption: encryption satisfies EcPublicJwk,
+    encryption: encryption satisfies SigningJwk,
     serverKey,
     claimsOf,
     open,

@@ -111,12 +111,12 @@ const publish = (options: PublishOptions = {}) => {
   const kms = {
     publicKey: async (id: string) => keyOf(name(id)).jwk,
     open: async (id: string) => {
-      const { jwk, kid, sign } = keyOf(name(id));
+      const { jwk, kid, alg, sign } = keyOf(name(id));
       const counting = (data: Uint8Array<ArrayBuffer>) => {
         signed.push(name(id));
         return sign(data);
       };
-      return { jwk, signer: { kid, sign: counting } };
+      return { jwk, signer: { kid, alg, sign: counting } };
     },
   };
   return publishTrust(session, kms, options);

@@ -1,4 +1,5 @@
-import { rsaPublicJwkSchema, thumbprint } from "@sealpost/protocol/token/keys.ts";
+import { thumbprint } from "@sealpost/protocol/token/keys.ts";
+import { rsaJwkSchema } from "@sealpost/protocol/suites/rsa-oaep-256.ts";
 import { TokenError } from "@sealpost/protocol/token/token-error.ts";
 
 import type { ContentKeyOpener } from "../../functions/receive/ports.ts";
@@ -15,7 +16,7 @@ export async function rsaOpener(): Promise<ContentKeyOpener & { readonly jwk: ob
   };
   const pair = await crypto.subtle.generateKey(algorithm, true, ["encrypt", "decrypt"]);
   const { kty, n, e } = await crypto.subtle.exportKey("jwk", pair.publicKey);
-  const jwk = rsaPublicJwkSchema.parse({ kty, n, e });
+  const jwk = rsaJwkSchema.parse({ kty, n, e });
   return {
     jwk,
     kid: await thumbprint(jwk),

@@ -13,14 +13,15 @@ import {
 import { uuidUri } from "@sealpost/protocol/bootstrap.ts";
 import { subjectAlternativeName, toBase64 } from "@sealpost/protocol/documents/certificate.ts";
 import { rawToDer } from "@sealpost/protocol/token/der.ts";
-import { type EcPublicJwk, thumbprint, thumbprintUri } from "@sealpost/protocol/token/keys.ts";
+import { thumbprint, thumbprintUri } from "@sealpost/protocol/token/keys.ts";
+import { type SigningJwk } from "@sealpost/protocol/suites/suites.ts";
 
 import type { SigningKey } from "../support/keys.ts";
 
 /** A PKCS#10 request that binds any encryption key, also one that no device could hold. */
 export async function certificateRequestFor(
   signing: SigningKey,
-  encryptionKey: EcPublicJwk,
+  encryptionKey: SigningJwk,
   id: string,
 ): Promise<string> {
   const uris = [thumbprintUri(await thumbprint(encryptionKey)), uuidUri(id)];

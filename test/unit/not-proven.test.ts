@@ -108,7 +108,7 @@ describe("claims that nobody is known to have made", () => {
   test("fails/the key id of the device over the signature of another", async () => {
     const stranger = (await newKeys()).signing;
     const { token } = await device.seal(register(), {
-      kid: device.keys.signing.kid,
+      ...device.keys.signing,
       sign: stranger.sign.bind(stranger),
     });
     expect(await post(token)).toMatchObject({ log: { reason: "signature" } });

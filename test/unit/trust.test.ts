@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, test } from "vitest";
 
-import type { EcPublicJwk } from "@sealpost/protocol/token/keys.ts";
+import type { SigningJwk } from "@sealpost/protocol/suites/suites.ts";
 import { type TrustClaims, followTrust, signTrust } from "@sealpost/protocol/documents/trust.ts";
 
 import { type SigningKey, signingKey } from "../support/keys.ts";
@@ -36,7 +36,7 @@ beforeAll(async () => {
 const document = (version: number, by: SigningKey, signers: readonly SigningKey[], more: Partial<TrustClaims> = {}) =>
   signTrust({ ...base, version, root: by.jwk, ...more }, signers);
 const pins = () => [root.kid, standby.kid];
-const rootOf = async (claims: Promise<TrustClaims>): Promise<EcPublicJwk> => (await claims).root;
+const rootOf = async (claims: Promise<TrustClaims>): Promise<SigningJwk> => (await claims).root;
 
 describe("trust chain", () => {
   test("ok/a root change signed by both", async () => {

@@ -9,7 +9,8 @@ import {
 } from "node:crypto";
 
 import type { Signer } from "@sealpost/protocol/token/jws.ts";
-import { type EcPublicJwk, type RsaPublicJwk, toEcPublicJwk } from "@sealpost/protocol/token/keys.ts";
+import { toSigningJwk, type SigningJwk } from "@sealpost/protocol/suites/suites.ts";
+import { type RsaJwk } from "@sealpost/protocol/suites/rsa-oaep-256.ts";
 
 import { concatKdf } from "./node-custody.ts";
 
@@ -32,9 +33,9 @@ export async function assembleJws(
 
 /** What the sender of a JWE hides; the header is completed by `epk` where there is key agreement. */
 export type KeyManagement =
-  | { readonly kind: "rsa"; readonly jwk: RsaPublicJwk }
-  | { readonly kind: "agreement"; readonly jwk: EcPublicJwk }
-  | { readonly kind: "direct"; readonly jwk: EcPublicJwk };
+  | { readonly kind: "rsa"; readonly jwk: RsaJwk }
+  | { readonly kind: "agreement"; readonly jwk: SigningJwk }
+  | { readonly kind: "direct"; readonly jwk: SigningJwk };
 
 type Parts = { header: string; encryptedKey: string; iv: string; ciphertext: string; tag: string };
 
@@ -43,13 +44,13 @@ type Parts = { header: string; encryptedKey: string; iv: string; ciphertext: str
  * @param change of the parts after encryption
  */
 export function assembleJwe(
-  header: (epk: EcPublicJwk | undefined) => Json | string,
+  header: (epk: SigningJwk | undefined) => Json | string,
   plaintext: string | Uint8Array,
   management: KeyManagement,
   change: (parts: Parts) => Parts = (parts) => parts,
 ): string {
   const ephemeral = management.kind === "rsa" ? undefined : generateKeyPairSync("ec", { namedCurve: "P-256" });
-  const epk = ephemeral && toEcPublicJwk({ ...ephemeral.publicKey.export({ format: "jwk" }) });
+  const epk = ephemeral && toSigningJwk({ ...ephemeral.publicKey.export({ format: "jwk" }) });
   const agree = (algorithm: string) => {
     const publicKey = createPublicKey({ key: { ...management.jwk }, format: "jwk" });
     if (!ephemeral) throw new Error("no ephemeral key");

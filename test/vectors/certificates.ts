@@ -1,6 +1,7 @@
 import { uuidUri } from "@sealpost/protocol/bootstrap.ts";
 import { rawToDer } from "@sealpost/protocol/token/der.ts";
-import { type EcPublicJwk, thumbprintUri } from "@sealpost/protocol/token/keys.ts";
+import { thumbprintUri } from "@sealpost/protocol/token/keys.ts";
+import { type SigningJwk } from "@sealpost/protocol/suites/suites.ts";
 
 import {
   type Der,
@@ -45,7 +46,7 @@ const extension = (id: string, value: Der, critical: readonly Der[] = []): Der =
   sequence(oid(id), ...critical, octetString(value));
 const altNames = (...uris: readonly string[]): Der => sequence(...uris.map(uri));
 
-function point({ x, y }: EcPublicJwk): Der {
+function point({ x, y }: SigningJwk): Der {
   return Buffer.concat([Buffer.from([4]), Buffer.from(x, "base64url"), Buffer.from(y, "base64url")]);
 }
 

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 
 import type { CoSigned } from "@sealpost/protocol/documents/co-signed.ts";
 import { tokenTypes } from "@sealpost/protocol/token/jws.ts";
-import { type PublicJwk, thumbprint } from "@sealpost/protocol/token/keys.ts";
+import { type Jwk, thumbprint } from "@sealpost/protocol/token/keys.ts";
 import { limits } from "@sealpost/protocol/limits.ts";
 import type { TrustClaims } from "@sealpost/protocol/documents/trust.ts";
 
@@ -531,10 +531,10 @@ export async function receipts(): Promise<VectorFile<ReceiptVector>> {
   };
 }
 
-export type ThumbprintVector = { readonly jwk: PublicJwk; readonly thumbprint: string };
+export type ThumbprintVector = { readonly jwk: Jwk; readonly thumbprint: string };
 
 export async function thumbprints(): Promise<readonly ({ readonly name: string } & ThumbprintVector)[]> {
-  const rfc: PublicJwk = {
+  const rfc: Jwk = {
     kty: "RSA",
     n: "0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw",
     e: "AQAB",

@@ -1,13 +1,9 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 
 import type { Signer } from "@sealpost/protocol/token/jws.ts";
-import {
-  type EcPublicJwk,
-  type RsaPublicJwk,
-  rsaPublicJwkSchema,
-  thumbprint,
-  toEcPublicJwk,
-} from "@sealpost/protocol/token/keys.ts";
+import { thumbprint } from "@sealpost/protocol/token/keys.ts";
+import { toSigningJwk, type SigningJwk } from "@sealpost/protocol/suites/suites.ts";
+import { type RsaJwk, rsaJwkSchema } from "@sealpost/protocol/suites/rsa-oaep-256.ts";
 import { webCryptoSigner } from "@sealpost/protocol/token/web-crypto-signer.ts";
 
 /** The keys of the vectors. Their private halves are in the repository, so they protect nothing. */
@@ -76,17 +72,17 @@ export function ecPrivateJwk(name: EcName): Jwk {
   return keyFile().ec[name];
 }
 
-export function ecPublicJwk(name: EcName): EcPublicJwk {
-  return toEcPublicJwk({ ...ecPrivateJwk(name) });
+export function ecPublicJwk(name: EcName): SigningJwk {
+  return toSigningJwk({ ...ecPrivateJwk(name) });
 }
 
 export function rsaPrivateJwk(): Jwk {
   return keyFile().rsa.messageDecryption;
 }
 
-export function rsaPublicJwk(): RsaPublicJwk {
+export function rsaPublicJwk(): RsaJwk {
   const { kty, n, e } = rsaPrivateJwk();
-  return rsaPublicJwkSchema.parse({ kty, n, e });
+  return rsaJwkSchema.parse({ kty, n, e });
 }
 
 export async function signerOf(name: EcName): Promise<Signer> {
