@@ -1,10 +1,13 @@
 import { defineConfig } from "vitest/config";
 
+const expect = { poll: { timeout: 30_000 } };
+
 /** `fast` runs in memory; `e2e` runs on the emulator, which its global set-up starts once and stops. */
 export default defineConfig({
   test: {
     reporters: ["default", "./test/reporter.ts"],
     maxWorkers: 2,
+    teardownTimeout: 60_000,
     projects: [
       {
         test: {
@@ -12,7 +15,10 @@ export default defineConfig({
           include: ["test/**/*.test.ts"],
           setupFiles: ["test/property-seed.ts"],
           exclude: ["test/e2e/**"],
-          testTimeout: 30_000,
+          // Bounds for what hangs, not for what is slow: the machine may have other work.
+          expect,
+          testTimeout: 300_000,
+          hookTimeout: 120_000,
         },
       },
       {
@@ -22,8 +28,9 @@ export default defineConfig({
           globalSetup: ["test/e2e/stack-setup.ts"],
           // One stack: what a file counts or breaks between a function and AWS must not meet another file's messages.
           fileParallelism: false,
-          testTimeout: 60_000,
-          hookTimeout: 120_000,
+          expect,
+          testTimeout: 300_000,
+          hookTimeout: 240_000,
           sequence: { groupOrder: 1 },
         },
       },

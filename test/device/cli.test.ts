@@ -112,7 +112,7 @@ test("ok/a whole life, each verb its own process", async () => {
   expect(await readdir(join(home, "keys"))).toEqual([]);
   expect((await run("status")).out).toContain("deregistered");
   expect(await run("check")).toMatchObject({ exit: 3 });
-}, 120_000);
+});
 
 test("ok/a firmware that does not come up is rolled back and reported", async () => {
   await enrol();
@@ -120,7 +120,7 @@ test("ok/a firmware that does not come up is rolled back and reported", async ()
   await publishRelease(bench, makeRelease(randomBytes(10_000), { counter: 9, version: "9.0.0" }));
   expect((await run("update")).exit).toBe(0);
   expect((await run("boot", "--fail")).out).toContain("rolled-back: firmware 1.0.0");
-}, 60_000);
+});
 
 describe("a newcomer's mistakes", () => {
   const nobodyHere = (code: DeviceErrorCode) =>
@@ -140,7 +140,7 @@ describe("a newcomer's mistakes", () => {
       await failure("not-bootstrapped", ...verb);
     expect((await run("status")).out).toContain("sealpost-device bootstrap --package FILE");
     expect(await readdir(folder)).toEqual([]);
-  }, 60_000);
+  });
 
   test("fails/check before register", async () => {
     await enrol();
@@ -181,7 +181,7 @@ describe("a newcomer's mistakes", () => {
     home = first;
     await failure("already-bootstrapped", "bootstrap", "--package", (await packageFile()).file);
     await failure("other-service", "bootstrap", "--package", (await packageFile({ serviceId: "elsewhere" })).file);
-  }, 30_000);
+  });
 
   test("fails/host: unreachable, not trusted", async () => {
     const nobody = await packageFile({ bootstrapUrl: `${await unusedAddress()}/x` });
@@ -209,7 +209,7 @@ describe("a newcomer's mistakes", () => {
     expect((await run("status")).out).toContain("register (seq 1)");
     expect((await run(...register)).exit).toBe(0);
     expect((await run("status")).out).not.toContain("pending");
-  }, 30_000);
+  });
 
   test("fails/home in use", async () => {
     await enrol();
@@ -226,7 +226,7 @@ describe("a newcomer's mistakes", () => {
     await rm(join(home, "slots", "slots.json"));
     expect((await run(...register)).exit).toBe(0);
     expect((await run("update")).exit).toBe(0);
-  }, 30_000);
+  });
 
   test("ok/advice about a file goes by the system's code, and says so where that is not known", () => {
     const advice = (errno: string) => {
@@ -249,7 +249,7 @@ describe("a newcomer's mistakes", () => {
     expect(await run("report", "--counter", "1", "--state", "done")).toMatchObject({ exit: 2 });
     expect(await run("--help")).toMatchObject({ exit: 0, out: expect.stringContaining("Exit codes:") });
     expect(await run()).toMatchObject({ exit: 2 });
-  }, 30_000);
+  });
 
   test("fails/values: exit 4, names the member", async () => {
     await enrol();

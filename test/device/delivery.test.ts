@@ -411,7 +411,7 @@ describe("a queue that was rolled back (counter loss)", () => {
     });
     await back.register(profile);
     expect((await registryEntry(bench, back.status().deviceId))?.window.high).toBe(limits.window + 2);
-  }, 60_000);
+  });
 });
 
 describe("final refusals", () => {

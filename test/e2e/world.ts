@@ -56,7 +56,7 @@ export async function run(
   const child = spawn(process.execPath, [join(REPOSITORY, folders[program], "bin.js"), ...words], {
     cwd: folder,
     env: { ...isolatedEnvironment(folder), ...options.environment },
-    timeout: 60_000,
+    timeout: 120_000,
   });
   let [stdout, stderr] = ["", ""];
   child.stdout.on("data", (chunk) => (stdout += chunk));

@@ -1,7 +1,6 @@
 import { once } from "node:events";
 import { createServer as createTcpServer, connect as tcpConnect } from "node:net";
 import { connect, createServer, type SecureVersion } from "node:tls";
-import { setTimeout as delay } from "node:timers/promises";
 import { afterEach, describe, expect, it } from "vitest";
 
 import { issueEdgeCertificates } from "../../local/network/certificates.ts";
@@ -80,14 +79,11 @@ describe("recorder", () => {
     const before = Date.now();
     const socket = tcpConnect({ host: "127.0.0.1", port: recorder.port });
     await once(socket, "connect");
-    await delay(20);
-    expect(recorder.openConnections()).toBe(1);
+    await expect.poll(() => recorder.openConnections()).toBe(1);
     socket.write("ping");
     socket.resume();
     await once(socket, "close");
-    await delay(20);
-
-    expect(recorder.openConnections()).toBe(0);
+    await expect.poll(() => recorder.openConnections()).toBe(0);
     const [connection] = recorder.connections;
     expect(connection && recordedBytes(connection, "toServer").toString()).toBe("ping");
     expect(connection && recordedBytes(connection, "toClient").toString()).toBe("pong");
