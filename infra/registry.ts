@@ -46,23 +46,23 @@ export class Registry extends Construct {
     });
   }
 
-  /** To spend a credential and store a device, with journal entries, in one transaction; the journal also tells what a restore lost. */
+  /** To spend a credential and store a device, with journal entries, in one transaction; the journal's table also holds what a restore must not take back. */
   grantBootstrap(grantee: IGrantable): void {
-    grantTable(this.credentials, grantee, "dynamodb:GetItem", "dynamodb:PutItem");
+    grantTable(this.credentials, grantee, "dynamodb:BatchGetItem", "dynamodb:PutItem");
     grantTable(this.devices, grantee, "dynamodb:BatchGetItem", "dynamodb:PutItem");
-    grantTable(this.journal, grantee, "dynamodb:PutItem", "dynamodb:Query");
+    grantTable(this.journal, grantee, "dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:PutItem");
   }
 
-  /** To read a device and its release and to commit an exchange; the journal also tells of devices that a restore lost. */
+  /** To read a device and its release and to commit an exchange; the journal's table also holds what a restore must not take back. */
   grantMessages(grantee: IGrantable): void {
     grantTable(this.devices, grantee, "dynamodb:BatchGetItem", "dynamodb:PutItem");
     grantTable(this.releases, grantee, "dynamodb:GetItem");
-    grantTable(this.journal, grantee, "dynamodb:PutItem", "dynamodb:Query");
+    grantTable(this.journal, grantee, "dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:PutItem");
   }
 
   /** To enrol, list, revoke and release, each with a journal entry. */
   grantOperator(grantee: IGrantable): void {
-    grantTable(this.credentials, grantee, "dynamodb:GetItem", "dynamodb:PutItem");
+    grantTable(this.credentials, grantee, "dynamodb:BatchGetItem", "dynamodb:PutItem");
     grantTable(this.devices, grantee, "dynamodb:BatchGetItem", "dynamodb:PutItem");
     grantTable(
       this.releases,
@@ -72,7 +72,14 @@ export class Registry extends Construct {
       "dynamodb:PutItem",
       "dynamodb:Query",
     );
-    grantTable(this.journal, grantee, "dynamodb:PutItem", "dynamodb:Query");
+    grantTable(
+      this.journal,
+      grantee,
+      "dynamodb:BatchGetItem",
+      "dynamodb:GetItem",
+      "dynamodb:PutItem",
+      "dynamodb:Query",
+    );
     for (const table of [this.credentials, this.devices, this.releases]) {
       grantIndexQuery(table, "list", grantee);
     }

@@ -20,8 +20,9 @@ import { isTokenError } from "@sealpost/protocol/token/token-error.ts";
 import { readTrust } from "@sealpost/protocol/documents/trust.ts";
 
 import { devicePuts, newDevice, readDevice } from "../registry/device.ts";
-import { areSame, thumbprintsOf } from "../registry/device-keys.ts";
-import { credentialTarget, deviceTarget, journalPut } from "../store/journal.ts";
+import { areSame, thumbprintsOf } from "../registry/key-ring.ts";
+import { credentialTarget, journalPut } from "../registry/journal.ts";
+import { credentialEndPut } from "../registry/life.ts";
 import type { CredentialRecord, DeviceKeys } from "../store/records.ts";
 import { usableCredential } from "./credential.ts";
 import type { BootstrapPorts } from "./ports.ts";
@@ -143,13 +144,15 @@ async function certify(
   const { expires: _, ...kept } = credential;
   const spent: CredentialRecord = { ...kept, status: "spent", deviceId, revision: revision + 1 };
   const target = credentialTarget(credentialId);
-  const by = { actor: target, time: now } as const;
-  const detail = { keys, certificate, serialNumber, credentialId };
+  const certified = { action: "device.certified", detail: { keys, certificate, serialNumber, credentialId } } as const;
   const written = await store.write([
     { table: "credentials", item: spent, when: { revision, status: "issued" } },
-    ...devicePuts(device, device, generation),
-    journalPut({ ...by, target: deviceTarget(deviceId), action: "device.certified", detail }, deviceId),
-    journalPut({ ...by, target, action: "credential.spent", detail: { deviceId, serialNumber } }, deviceId),
+    ...devicePuts(device, device, generation, { events: [certified], actor: target, time: now }),
+    credentialEndPut(credentialId, { status: "spent", deviceId }),
+    journalPut(
+      { target, actor: target, time: now, action: "credential.spent", detail: { deviceId, serialNumber } },
+      credentialId,
+    ),
   ]);
   return written ? { deviceId, certificate } : undefined;
 }

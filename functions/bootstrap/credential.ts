@@ -16,7 +16,7 @@ export async function usableCredential(
   credentialId: string,
   now: number,
 ): Promise<{ readonly credential: CredentialRecord } | { readonly defect: CredentialDefect }> {
-  const credential = await readCredential(store, credentialId, generation);
+  const credential = await readCredential(store, credentialId);
   if (!credential) return { defect: "unknown" };
   if (credential.status === "revoked") return { defect: "revoked" };
   if (credential.deviceId === undefined) return credential.validUntil > now ? { credential } : { defect: "expired" };

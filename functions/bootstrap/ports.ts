@@ -9,7 +9,7 @@ export type SignerWithKey = Signer & { readonly jwk: SigningJwk };
 export type BootstrapPorts = {
   readonly serviceId: string;
   readonly generation: number;
-  readonly store: Pick<Store, "read" | "write" | "list">;
+  readonly store: Pick<Store, "read" | "write">;
   readonly firstTokenSigner: SignerWithKey;
   readonly ca: SignerWithKey;
   readonly readCatchUp: () => Promise<CatchUp | undefined>;

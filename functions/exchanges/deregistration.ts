@@ -4,8 +4,7 @@ import type { Signer } from "@sealpost/protocol/token/jws.ts";
 import * as z from "zod/mini";
 
 import { Fault } from "../lambda/fault.ts";
-import { settleKeys } from "../registry/device.ts";
-import { thumbprintsOf } from "../registry/device-keys.ts";
+import { settleKeys, thumbprintsOf } from "../registry/key-ring.ts";
 import { serve } from "./exchange.ts";
 
 type Ports = { readonly serviceId: string; readonly receiptSigner: Signer };
@@ -13,7 +12,8 @@ type Ports = { readonly serviceId: string; readonly receiptSigner: Signer };
 /** Figure 7. The device's items become a tombstone that holds the receipt. */
 export const deregistration = ({ serviceId, receiptSigner }: Ports) =>
   serve(exchange, {
-    statuses: ["provisioned", "registered"],
+    runsIn: { provisioned: true, registered: true },
+    acts: 0,
     result: z.object({}),
     gather: async (_, { device, keys, now }) => {
       const claims: ReceiptClaims = {
@@ -29,7 +29,7 @@ export const deregistration = ({ serviceId, receiptSigner }: Ports) =>
       effect: {
         result: {},
         device: { status: "deregistered", identity: { ...settleKeys(identity, keys), receipt } },
-        journal: {
+        event: {
           action: "device.deregistered",
           detail: { receipt, keys, ...(reason === undefined ? {} : { reason }) },
         },

@@ -5,7 +5,9 @@ import type * as z from "zod/mini";
 
 import type { Device } from "../registry/device.ts";
 import type { Result } from "../registry/window.ts";
-import { type DeviceKeys, type DeviceStatus, type JournalAction, parseRecord } from "../store/records.ts";
+import type { DeviceEvent } from "../registry/events.ts";
+import type { LivingStatus } from "../registry/status.ts";
+import { type DeviceKeys, parseRecord } from "../store/records.ts";
 
 /** The circumstances of one message. */
 export type Circumstances = {
@@ -23,16 +25,19 @@ export type Effect<R extends Result = Result> = {
   readonly result: R;
   readonly device?: Partial<Pick<Device, "identity" | "status">>;
   /** A change of the device's life, recorded in the same write. */
-  readonly journal?: { readonly action: JournalAction; readonly detail: { readonly [member: string]: unknown } };
+  readonly event?: DeviceEvent;
 };
 
 export type Decision<R extends Result = Result> = { readonly effect: Effect<R> } | { readonly refusal: Refusal };
 
+/** Whether an exchange runs, by the status of its device: a new status needs an answer in every exchange. */
+export type RunsIn = { readonly [S in LivingStatus]: boolean };
+
 /** One exchange as the service runs it, its types behind it. */
 export type ServedExchange<O extends Operation = Operation> = {
   readonly operation: O;
-  /** Statuses of a device in which the exchange runs. */
-  readonly statuses: readonly DeviceStatus[];
+  readonly runsIn: RunsIn;
+  readonly acts: number;
   decide(body: unknown, circumstances: Circumstances): Promise<Decision>;
   /** The reply's body, from the stored result: the same for the first answer and for every repeat. */
   reply(result: Result, device: Device): Promise<object>;
@@ -50,7 +55,9 @@ export type Gathered<Facts> = { readonly facts: Facts } | { readonly refusal: Re
 export function serve<O extends Operation, Request, Reply extends object, R extends Result, Facts = undefined>(
   exchange: { readonly operation: O; readonly request: z.ZodMiniType<Request>; readonly reply: z.ZodMiniType<Reply> },
   row: {
-    readonly statuses: readonly DeviceStatus[];
+    readonly runsIn: RunsIn;
+    /** What an event of this exchange costs of the device's budget; 0: it has none, or ends the device. */
+    readonly acts: number;
     /** Shape of what is stored of a successful message. */
     readonly result: z.ZodMiniType<R>;
     gather?(body: Request, circumstances: Circumstances): Promise<Gathered<Facts>>;
@@ -61,7 +68,8 @@ export function serve<O extends Operation, Request, Reply extends object, R exte
 ): ServedExchange<O> {
   return {
     operation: exchange.operation,
-    statuses: row.statuses,
+    runsIn: row.runsIn,
+    acts: row.acts,
     async decide(raw, circumstances) {
       const body = exchange.request.safeParse(raw);
       if (!body.success) return { refusal: { code: "malformed", field: `body.${memberOf(body.error)}` } };

@@ -23,7 +23,8 @@ const resultSchema = z.object({
  */
 export const firmwareCheck = ({ releases }: { readonly releases: Releases }) =>
   serve(exchange, {
-    statuses: ["registered"],
+    runsIn: { provisioned: false, registered: true },
+    acts: 0,
     result: resultSchema,
     gather: async (_, { device }) => ({ facts: await releases.offers(releaseTarget(device)) }),
     decide: ({ firmware, held, again = false }, { device, now }, published) => {

@@ -11,7 +11,8 @@ const endings: ReadonlySet<FirmwareState> = new Set(["installed", "failed", "rol
 /** Figure 6, later steps: the device says truthfully what became of a release. */
 export const firmwareReport = ({ releases }: { readonly releases: Pick<Releases, "get"> }) =>
   serve(exchange, {
-    statuses: ["registered"],
+    runsIn: { provisioned: false, registered: true },
+    acts: 1,
     result: exchange.reply,
     gather: async ({ counter }, { device }) => {
       const facts = await releases.get(releaseTarget(device), counter);
@@ -35,7 +36,7 @@ export const firmwareReport = ({ releases }: { readonly releases: Pick<Releases,
               ...(installed ? { registration: { ...registration, firmware } } : {}),
             },
           },
-          ...(endings.has(state) ? { journal: { action: "firmware.reported", detail: { ...told, at: now } } } : {}),
+          ...(endings.has(state) ? { event: { action: "firmware.reported", detail: { ...told, at: now } } } : {}),
         },
       };
     },

@@ -8,7 +8,8 @@ const configuration = { pollSeconds: 3_600 };
 
 /** Figure 5. Registering again replaces what the registry says of the device, if it says anything new. */
 export const registration = serve(exchange, {
-  statuses: ["provisioned", "registered"],
+  runsIn: { provisioned: true, registered: true },
+  acts: 1,
   result: exchange.reply,
   decide: (said, { device: { identity, status }, now }) => {
     const result = { configuration };
@@ -26,7 +27,7 @@ export const registration = serve(exchange, {
           status: "registered",
           identity: { ...rest, registration, ...(isSame && givenUp ? { givenUp } : {}) },
         },
-        journal: { action: "device.registered", detail: said },
+        event: { action: "device.registered", detail: said },
       },
     };
   },

@@ -5,8 +5,8 @@ import type { Refusal } from "@sealpost/protocol/messages/refusals.ts";
 import { isTokenError } from "@sealpost/protocol/token/token-error.ts";
 import * as z from "zod/mini";
 
-import { areSame, thumbprintsOf } from "../registry/device-keys.ts";
-import type { DeviceKeys, IdentityRecord } from "../store/records.ts";
+import { noveltyOf, renewKeys } from "../registry/key-ring.ts";
+import type { DeviceKeys } from "../store/records.ts";
 import { serve } from "./exchange.ts";
 
 /**
@@ -26,7 +26,8 @@ type Proven = { readonly refusal: Refusal } | { readonly keys: DeviceKeys };
  */
 export const renewal = ({ serviceId, ca }: Ports) =>
   serve(exchange, {
-    statuses: ["provisioned", "registered"],
+    runsIn: { provisioned: true, registered: true },
+    acts: 8,
     result: resultSchema,
     gather: async ({ csr, encryptionKey }, { device, seq, now }) => {
       const { deviceId, renewalSeq } = device.identity;
@@ -53,8 +54,8 @@ export const renewal = ({ serviceId, ca }: Ports) =>
       return {
         effect: {
           result: { renewalSeq: seq },
-          device: { identity: { ...identity, keys, certificate, previousKeys: signedBy, renewalSeq: seq } },
-          journal: { action: "device.renewed", detail: { keys, previousKeys: signedBy, certificate, seq } },
+          device: { identity: renewKeys(identity, { keys, certificate, signedBy, seq }) },
+          event: { action: "device.renewed", detail: { keys, previousKeys: signedBy, certificate, seq } },
         },
       };
     },
@@ -74,17 +75,4 @@ async function proveKeys(csr: string, encryptionKey: EncryptionJwk, deviceId: st
     if (!isTokenError(error)) throw error;
     return { refusal: { code: "invalid-proof", field: "body.csr" } };
   }
-}
-
-/** `present`: it asks again for both keys that it has, each in its role. `reused`: a key that it has or had, in whichever role. */
-async function noveltyOf(
-  proven: DeviceKeys,
-  { keys, previousKeys }: Pick<IdentityRecord, "keys" | "previousKeys">,
-): Promise<"new" | "present" | "reused"> {
-  const asked = await thumbprintsOf(proven);
-  const present = await thumbprintsOf(keys);
-  if (areSame(asked, present)) return "present";
-  const previous = previousKeys ? await thumbprintsOf(previousKeys) : {};
-  const known = new Set([...Object.values(present), ...Object.values(previous)]);
-  return Object.values(asked).some((print) => known.has(print)) ? "reused" : "new";
 }

@@ -8,7 +8,8 @@ import {
 import { thumbprint } from "@sealpost/protocol/token/keys.ts";
 
 import { readCredential } from "../registry/credential.ts";
-import { credentialTarget, journalPut } from "../store/journal.ts";
+import { credentialTarget, journalPut } from "../registry/journal.ts";
+import { credentialEndPut } from "../registry/life.ts";
 import type { Put } from "../store/port.ts";
 import { type CredentialRecord, credentialRecordSchema, parseRecord, shardOf } from "../store/records.ts";
 import { type Answer, type Call, type Decision, type Stamp, commit } from "./act.ts";
@@ -78,10 +79,10 @@ export async function listCredentials(
 
 export async function revokeCredential(
   call: Call<"revokeCredential">,
-  { store, generation }: OperatorPorts,
+  { store }: OperatorPorts,
 ): Promise<Answer<"revokeCredential">> {
   return commit(store, async () => {
-    const credential = await readCredential(store, call.path.credentialId, generation);
+    const credential = await readCredential(store, call.path.credentialId);
     if (!credential) return { problem: problem("not-found", { detail: "There is no credential with this id." }) };
     return decideRevocation(credential, call);
   });
@@ -109,7 +110,10 @@ function decideRevocation(record: CredentialRecord, { actor, now, unique }: Stam
         time: now,
         detail: { serialNumber: record.serialNumber },
       } as const;
-      return { reply: { credential: credentialView(revoked, now) }, puts: [put, journalPut(entry, unique)] };
+      return {
+        reply: { credential: credentialView(revoked, now) },
+        puts: [put, credentialEndPut(record.credentialId, { status: "revoked" }), journalPut(entry, unique)],
+      };
     }
   }
 }

@@ -1,9 +1,10 @@
 import { problem } from "@sealpost/protocol/messages/problems.ts";
 import type { Device as DeviceView, DeviceDetail } from "@sealpost/protocol/operator/devices.ts";
 
-import { type Device, devicePuts, readDevice, revocationPut } from "../registry/device.ts";
-import { thumbprintsOf } from "../registry/device-keys.ts";
-import { deviceTarget, journalPut } from "../store/journal.ts";
+import { type Device, devicePuts, readDevice } from "../registry/device.ts";
+import { revocationPut } from "../registry/life.ts";
+import { thumbprintsOf } from "../registry/key-ring.ts";
+import { deviceTarget, journalPut } from "../registry/journal.ts";
 import { type IdentityRecord, identityRecordSchema, parseRecord } from "../store/records.ts";
 import { type Answer, type Call, type Decision, type Stamp, commit } from "./act.ts";
 import type { OperatorPorts } from "./ports.ts";

@@ -8,7 +8,7 @@ import { problem } from "@sealpost/protocol/messages/problems.ts";
 import { isTokenError } from "@sealpost/protocol/token/token-error.ts";
 import type { TrustClaims } from "@sealpost/protocol/documents/trust.ts";
 
-import { journalPut } from "../store/journal.ts";
+import { journalPut } from "../registry/journal.ts";
 import type { Key, Put } from "../store/port.ts";
 import { withRelease } from "../releases/offers.ts";
 import {

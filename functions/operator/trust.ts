@@ -8,7 +8,7 @@ import { problem } from "@sealpost/protocol/messages/problems.ts";
 import { isTokenError } from "@sealpost/protocol/token/token-error.ts";
 import { type TrustClaims, followTrust, readStatedTrust, readTrust } from "@sealpost/protocol/documents/trust.ts";
 
-import { journalPut } from "../store/journal.ts";
+import { journalPut } from "../registry/journal.ts";
 import type { Put, Store } from "../store/port.ts";
 import { type TrustRecord, parseRecord, trustRecordSchema } from "../store/records.ts";
 import { type Answer, type Call, type Decision, type Stamp, commit } from "./act.ts";

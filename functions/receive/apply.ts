@@ -1,18 +1,20 @@
 import type { Refusal } from "@sealpost/protocol/messages/refusals.ts";
 
 import type { Decision } from "../exchanges/exchange.ts";
-import { type Device, devicePuts, settleKeys } from "../registry/device.ts";
+import { pay } from "../registry/budget.ts";
+import { type Device, devicePuts } from "../registry/device.ts";
+import type { DeviceEvent } from "../registry/events.ts";
+import { deviceTarget } from "../registry/journal.ts";
+import { settleKeys } from "../registry/key-ring.ts";
 import { type Outcome, accept } from "../registry/window.ts";
-import { deviceTarget, journalPut } from "../store/journal.ts";
 import type { Put } from "../store/port.ts";
-import type { JournalRecord } from "../store/records.ts";
 import type { Place, Verdict } from "./judge.ts";
 import type { VerifiedRequest } from "./open.ts";
 
 /** A verdict with which all that had to be asked outside has been asked. */
 export type Decided =
   | Exclude<Verdict, { readonly kind: "execute" }>
-  | { readonly kind: "executed"; readonly decision: Decision; readonly at: Place };
+  | { readonly kind: "executed"; readonly decision: Decision; readonly acts: number; readonly at: Place };
 
 /** What to write, and what to say once it is written. */
 export type Step = {
@@ -40,10 +42,9 @@ export function apply(request: VerifiedRequest, decided: Decided, generation: nu
   const before = request.device;
   const device = presentDevice(request);
   const turns = turnsOf(request);
-  const to = (after: Device, entries: readonly Entry[]) => [
-    ...devicePuts(before, after, generation),
-    ...journalPuts(request, entries, now),
-  ];
+  const actor = deviceTarget(before.identity.deviceId);
+  const to = (after: Device, events: readonly DeviceEvent[]) =>
+    devicePuts(before, after, generation, { events, actor, time: now });
   switch (decided.kind) {
     case "repeat":
     case "refuse": {
@@ -57,17 +58,14 @@ export function apply(request: VerifiedRequest, decided: Decided, generation: nu
       return { puts: to(after, turns), device: after, said: { refusal: decided.refusal } };
     }
     case "executed": {
-      const { decision, at } = decided;
+      const { decision, acts, at } = decided;
       if ("refusal" in decision)
         return apply(request, { kind: "settle", refusal: decision.refusal, at }, generation, now);
-      const { effect } = decision;
-      const outcome = { status: "ok", result: effect.result } as const;
-      const after = { ...device, ...effect.device, window: usedUp(device, at, outcome), lastSeen: now };
-      return {
-        puts: to(after, [...turns, ...(effect.journal ? [effect.journal] : [])]),
-        device: after,
-        said: { outcome },
-      };
+      const { result, event, device: change } = decision.effect;
+      const outcome = { status: "ok", result } as const;
+      const paid = event ? { paidUntil: pay(before.paidUntil, acts, now) } : {};
+      const after = { ...device, ...change, ...paid, window: usedUp(device, at, outcome), lastSeen: now };
+      return { puts: to(after, event ? [...turns, event] : turns), device: after, said: { outcome } };
     }
   }
 }
@@ -81,18 +79,11 @@ function storedRefusal({ code, field }: Refusal): Pick<Outcome, "status" | "resu
   return { status: code, result: field === undefined ? {} : { field } };
 }
 
-type Entry = Pick<JournalRecord, "action" | "detail">;
-
 /** Turns in a device's life that a message brings about whatever it says: its re-adoption, the end of the keys before a renewal. */
-function turnsOf({ endsRenewal, device: { stored, identity } }: VerifiedRequest): Entry[] {
-  const readopted: Entry[] = stored.window === undefined ? [{ action: "device.readopted", detail: {} }] : [];
-  const ended: Entry[] = endsRenewal ? [{ action: "device.renewal-ended", detail: { seq: identity.renewalSeq } }] : [];
+function turnsOf({ endsRenewal, device: { stored, identity } }: VerifiedRequest): DeviceEvent[] {
+  const readopted: DeviceEvent[] = stored.window === undefined ? [{ action: "device.readopted", detail: {} }] : [];
+  const ended: DeviceEvent[] = endsRenewal
+    ? [{ action: "device.renewal-ended", detail: { seq: identity.renewalSeq } }]
+    : [];
   return [...readopted, ...ended];
-}
-
-function journalPuts({ replyTo: { deviceId, jti } }: VerifiedRequest, entries: readonly Entry[], now: number): Put[] {
-  const target = deviceTarget(deviceId);
-  return entries.map(({ action, detail }) =>
-    journalPut({ target, action, actor: target, time: now, detail }, `${jti}-${action}`),
-  );
 }

@@ -1,12 +1,13 @@
 import { limits } from "@sealpost/protocol/limits.ts";
 import { deregistration } from "@sealpost/protocol/exchanges/deregistration.ts";
 import { isOperation } from "@sealpost/protocol/exchanges/exchanges.ts";
-import type { Refusal, RefusalCode } from "@sealpost/protocol/messages/refusals.ts";
+import type { Refusal } from "@sealpost/protocol/messages/refusals.ts";
 import type { RequestClaims } from "@sealpost/protocol/messages/request.ts";
 
 import type { ServedExchange, ServedExchanges } from "../exchanges/exchange.ts";
+import { isAffordable } from "../registry/budget.ts";
+import { endings, isLiving } from "../registry/status.ts";
 import { type Outcome, isTooFarAhead, place } from "../registry/window.ts";
-import type { DeviceStatus } from "../store/records.ts";
 import type { VerifiedRequest } from "./open.ts";
 
 /** A message's place in its device's order, and what identifies it there. */
@@ -23,7 +24,8 @@ export type Verdict =
   | { readonly kind: "execute"; readonly exchange: ServedExchange; readonly body: unknown; readonly at: Place };
 
 /**
- * The order of delivery rule 4: below the window, seq used, status, ack + W, time, execute. A tombstone answers a `deregister` before all of
+ * The order of delivery rule 4: below the window, seq used, status, ack + W, time, execute; the device's budget
+ * is a matter of time. A tombstone answers a `deregister` before all of
  * them (rule 13).
  * @param now Unix seconds
  */
@@ -41,9 +43,8 @@ export function judge(exchanges: ServedExchanges, { message, device }: VerifiedR
   if (found.kind === "conflict") return { kind: "refuse", refusal: { code: "conflict", highest: window.high } };
   if (found.kind === "used") return { kind: "repeat", outcome: found.outcome };
   const tooFarAhead = isTooFarAhead(window, at.seq, at.ack);
-  const ending = endings[status];
   // Told at any seq; but what lies too far ahead does not move the window.
-  if (ending) return { kind: tooFarAhead ? "refuse" : "settle", refusal: { code: ending }, at };
+  if (!isLiving(status)) return { kind: tooFarAhead ? "refuse" : "settle", refusal: { code: endings[status] }, at };
   if (tooFarAhead) return { kind: "refuse", refusal: { code: "too-far-ahead" } };
   if (message.kind === "defect") return { kind: "settle", refusal: { code: "malformed", ...defectOf(message) }, at };
 
@@ -53,12 +54,11 @@ export function judge(exchanges: ServedExchanges, { message, device }: VerifiedR
     return { kind: "settle", refusal: { code: "unsupported-operation", field: "operation" }, at };
   }
   const exchange = exchanges[operation];
-  if (!exchange.statuses.includes(status)) return { kind: "settle", refusal: { code: "not-registered" }, at };
+  if (!exchange.runsIn[status]) return { kind: "settle", refusal: { code: "not-registered" }, at };
+  // Before anything is signed or read for it.
+  if (!isAffordable(device.paidUntil, exchange.acts, now)) return { kind: "refuse", refusal: { code: "throttled" } };
   return { kind: "execute", exchange, body, at };
 }
-
-/** What a device is told that has ended, whatever it says. */
-const endings: { readonly [status in DeviceStatus]?: RefusalCode } = { revoked: "revoked", deregistered: "gone" };
 
 function defectOf(message: VerifiedRequest["message"]): { field?: string } {
   return message.kind === "defect" ? { field: message.field } : {};

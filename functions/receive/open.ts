@@ -13,6 +13,7 @@ import { TokenError } from "@sealpost/protocol/token/token-error.ts";
 import * as z from "zod/mini";
 
 import { type Device, readDevice } from "../registry/device.ts";
+import { type Speaking, speakingKeys } from "../registry/key-ring.ts";
 import type { DeviceKeys } from "../store/records.ts";
 import { messageDigest } from "./digest.ts";
 import type { MessagePorts } from "./ports.ts";
@@ -98,11 +99,10 @@ async function knownDevice({ store, generation }: MessagePorts, deviceId: string
   return device;
 }
 
-async function signingKeys({ identity: { keys, previousKeys } }: Device, kid: string) {
-  if ((await thumbprint(keys.signingKey)) === kid) return { keys, endsRenewal: previousKeys !== undefined };
-  if (previousKeys && (await thumbprint(previousKeys.signingKey)) === kid)
-    return { keys: previousKeys, endsRenewal: false };
-  throw new TokenError("unknown-key", "request kid");
+async function signingKeys({ identity }: Device, kid: string): Promise<Speaking> {
+  const speaking = await speakingKeys(identity, kid);
+  if (!speaking) throw new TokenError("unknown-key", "request kid");
+  return speaking;
 }
 
 const usableJti = z.looseObject({ jti: requestClaimsSchema.shape.jti });

@@ -26,7 +26,7 @@ export type MessagePorts = {
   readonly serviceId: string;
   /** Raised by a restore; writes are conditional on it. */
   readonly generation: number;
-  readonly store: Pick<Store, "read" | "write" | "list">;
+  readonly store: Pick<Store, "read" | "write">;
   /** The present keys that requests may be sealed to. */
   readonly openers: readonly ContentKeyOpener[];
   readonly replySigner: Signer;

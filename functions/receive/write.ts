@@ -36,5 +36,5 @@ async function decide(request: VerifiedRequest, verdict: Verdict, now: number): 
   if (verdict.kind !== "execute") return verdict;
   const { exchange, body, at } = verdict;
   const circumstances = { device: presentDevice(request), keys: request.keys, seq: at.seq, now };
-  return { kind: "executed", decision: await exchange.decide(body, circumstances), at };
+  return { kind: "executed", decision: await exchange.decide(body, circumstances), acts: exchange.acts, at };
 }

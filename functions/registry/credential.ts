@@ -1,27 +1,20 @@
-import * as z from "zod/mini";
-
-import { credentialTarget, readJournal } from "../store/journal.ts";
 import type { Store } from "../store/port.ts";
 import { type CredentialRecord, credentialRecordSchema, parseRecord } from "../store/records.ts";
-
-const spentDetailSchema = z.object({ deviceId: z.uuid() });
+import { credentialEndKey, parseCredentialEnd } from "./life.ts";
 
 /**
- * A credential as the table and the journal know it together: a restored table may say `issued` of one that was spent or revoked since.
- * @param generation the key generation: in the first nothing was ever restored, and the table alone is asked
+ * A credential as the table and what no restore takes back say it together: a restored table may say `issued` of one that was spent or revoked
+ * since.
  */
 export async function readCredential(
-  store: Pick<Store, "read" | "list">,
+  store: Pick<Store, "read">,
   credentialId: string,
-  generation: number,
 ): Promise<CredentialRecord | undefined> {
-  const [item] = await store.read([{ table: "credentials", key: { credentialId } }]);
+  const [item, end] = await store.read([
+    { table: "credentials", key: { credentialId } },
+    credentialEndKey(credentialId),
+  ]);
   if (!item) return undefined;
   const credential = parseRecord(credentialRecordSchema, item);
-  if (generation === 1 || credential.status !== "issued") return credential;
-  const entries = await readJournal(store, credentialTarget(credentialId));
-  const spent = entries.find(({ action }) => action === "credential.spent");
-  if (spent) return { ...credential, status: "spent", deviceId: parseRecord(spentDetailSchema, spent.detail).deviceId };
-  const revoked = entries.some(({ action }) => action === "credential.revoked");
-  return revoked ? { ...credential, status: "revoked" } : credential;
+  return credential.status === "issued" && end ? { ...credential, ...parseCredentialEnd(end) } : credential;
 }

@@ -4,14 +4,15 @@ import {
   type DeviceKeys,
   type DeviceStatus,
   type IdentityRecord,
-  type RevocationRecord,
   type WindowRecord,
   identityRecordSchema,
   parseRecord,
   shardOf,
   windowRecordSchema,
 } from "../store/records.ts";
-import { recallDevice } from "./recall.ts";
+import type { DeviceEvent } from "./events.ts";
+import { deviceTarget, journalPut } from "./journal.ts";
+import { type Life, lifePut, nextRevision, readLife, revocationKey } from "./life.ts";
 import { type Window, emptyWindow } from "./window.ts";
 import { decodeWindow, encodeWindow } from "./window-codec.ts";
 
@@ -21,6 +22,8 @@ export type Device = {
   readonly status: DeviceStatus;
   readonly window: Window;
   readonly lastSeen?: number;
+  /** What of its budget it has used, see budget.ts. */
+  readonly paidUntil?: number;
   readonly stored: Stored;
 };
 
@@ -28,20 +31,21 @@ export type Device = {
 export type Stored = {
   readonly window?: { readonly revision: number; readonly generation: number; readonly status: DeviceStatus };
   readonly identity?: { readonly revision: number };
+  readonly life?: { readonly revision: number };
 };
 
 /** A torn read needs another change of the device's life between the two reads; after this many the device tries again later. */
 const reads = 8;
 
 /**
- * Reads a device in one call. One that was last written before a restore, or that a restore lost, is brought up to what the journal says of it
+ * Reads a device in one call. One that was last written before a restore, or that a restore lost, is brought up to what no restore takes back
  * (delivery rules 12 and 14); the next write stores it so.
  * @param generation the key generation that this function works under
  * @throws Fault `unavailable` if the stored item is of a later generation: a function from before a restore must neither read nor write;
  *   `throttled` if the device's life changed during every read
  */
 export async function readDevice(
-  store: Pick<Store, "read" | "list">,
+  store: Pick<Store, "read">,
   deviceId: string,
   generation: number,
 ): Promise<Device | undefined> {
@@ -52,7 +56,8 @@ export async function readDevice(
   const present = identity && window?.generation === generation;
   if (!present) return recalledDevice(store, deviceId, items);
   if (isTorn(items, generation)) throw new Fault("throttled", "the device changed during every read");
-  return toDevice(items, { identity, status: window.status });
+  const { life } = identity;
+  return toDevice(items, { identity, status: window.status }, life === undefined ? undefined : { revision: life });
 }
 
 /** A device that has a certificate and has not yet spoken. */
@@ -70,48 +75,60 @@ export function newDevice(input: {
   return { identity: { ...input, ...base }, status, window: emptyWindow, stored: {} };
 }
 
-/** Ends a renewal: from now on these keys alone speak for the device. */
-export function settleKeys({ previousKeys: _, ...identity }: IdentityRecord, keys: DeviceKeys): IdentityRecord {
-  return { ...identity, keys };
-}
+/** What happened to a device in one change, by whom, and when. */
+export type Happened = { readonly events: readonly DeviceEvent[]; readonly actor: string; readonly time: number };
 
 /**
  * The puts that take the registry from one state of a device to the next. The window item is always among them: its revision, status and key
- * generation are conditions of every change to a device (delivery rule 4).
+ * generation are conditions of every change to a device (delivery rule 4). What happens is recorded with it, and kept where no restore takes it
+ * back (rule 12).
  */
-export function devicePuts(before: Device, after: Device, generation: number): Put[] {
-  const { window: storedWindow, identity: storedIdentity } = before.stored;
-  const { identity, status, window, lastSeen } = after;
+export function devicePuts(before: Device, after: Device, generation: number, happened?: Happened): Put[] {
+  const { window: storedWindow, identity: storedIdentity, life: storedLife } = before.stored;
+  const { status, window, lastSeen, paidUntil } = after;
+  const { deviceId } = after.identity;
+  const events = happened?.events ?? [];
   // What the window item says of status and generation, the identity item must follow; in a restored table it may follow nothing.
   const changesIdentity =
-    identity !== before.identity || status !== storedWindow?.status || generation !== storedWindow.generation;
+    events.length > 0 ||
+    after.identity !== before.identity ||
+    status !== storedWindow?.status ||
+    generation !== storedWindow.generation;
   const identityRevision = before.identity.revision + (changesIdentity ? 1 : 0);
+  const revision = nextRevision(storedWindow?.revision);
   const windowPut: Put = {
     table: "devices",
     item: {
-      deviceId: identity.deviceId,
+      deviceId,
       item: "window",
-      revision: (storedWindow?.revision ?? -1) + 1,
+      revision,
       identityRevision,
       status,
       generation,
       ...encodeWindow(window),
       ...(lastSeen === undefined ? {} : { lastSeen }),
+      ...(paidUntil === undefined ? {} : { paidUntil }),
     },
     when: storedWindow ?? "absent",
   };
   if (!changesIdentity) return [windowPut];
-  const item = { ...identity, status, revision: identityRevision };
-  return [windowPut, { table: "devices", item, when: storedIdentity ?? "absent" }];
+  const life = events.length > 0 ? nextRevision(storedLife?.revision) : storedLife?.revision;
+  const identity = { ...after.identity, status, revision: identityRevision, ...(life === undefined ? {} : { life }) };
+  const identityPut: Put = { table: "devices", item: identity, when: storedIdentity ?? "absent" };
+  if (!happened || events.length === 0) return [windowPut, identityPut];
+  const { actor, time } = happened;
+  const entries = events.map((event, n) =>
+    // No two writes to a device have the same revision under one generation, and their order is that of what happened.
+    journalPut(
+      { ...event, target: deviceTarget(deviceId), actor, time },
+      `${deviceId}-${generation}-${padded(revision)}-${n}`,
+    ),
+  );
+  return [windowPut, identityPut, lifePut({ status, identity }, storedLife?.revision), ...entries];
 }
 
-/**
- * Says that a device is revoked, to every reader, in an item that nobody else writes: no message can win a race against it. Whoever writes the
- * device next writes that status, so only what was read before can still take effect, and only until then.
- */
-export function revocationPut(deviceId: string): Put {
-  const item: RevocationRecord = { deviceId, item: "revocation" };
-  return { table: "devices", item, when: "absent" };
+function padded(revision: number): string {
+  return String(revision).padStart(10, "0");
 }
 
 type Items = { readonly identity?: IdentityRecord; readonly window?: WindowRecord; readonly isRevoked: boolean };
@@ -126,23 +143,33 @@ async function readItems(store: Pick<Store, "read">, deviceId: string): Promise<
 }
 
 /**
- * One call reads the items, but not in one instant. A window from before a restore makes no difference: a backup may itself be torn, the journal
- * has the last word, and the write puts both items under their own revisions.
+ * One call reads the items, but not in one instant. A window from before a restore makes no difference: a backup may itself be torn, what no
+ * restore takes back has the last word, and the write puts both items under their own revisions.
  */
 function isTorn({ identity, window }: Items, generation: number): boolean {
   if (window && window.generation !== generation) return false;
   return window?.identityRevision !== identity?.revision;
 }
 
-async function recalledDevice(store: Pick<Store, "list">, deviceId: string, items: Items): Promise<Device | undefined> {
-  const { certified, upToDate } = await recallDevice(store, deviceId);
-  const identity = items.identity ?? (certified && newDevice({ deviceId, ...certified }).identity);
-  return identity && toDevice(items, upToDate({ identity, status: items.window?.status ?? identity.status }));
+/** One more read, of one item: also for the device id of a forged message, since the signature can only be checked with what it finds. */
+async function recalledDevice(store: Pick<Store, "read">, deviceId: string, items: Items): Promise<Device | undefined> {
+  const life = await readLife(store, deviceId);
+  const identity = life ? withNewestReport(life.identity, items.identity) : items.identity;
+  if (!identity) return undefined;
+  const status = life?.status ?? items.window?.status ?? identity.status;
+  return toDevice(items, { identity, status }, life && { revision: life.revision });
 }
 
-function toDevice(items: Items, { identity, status }: Pick<Device, "identity" | "status">): Device {
+/** Progress of an update is no event: of it alone the table may know more. */
+function withNewestReport(identity: IdentityRecord, stored: IdentityRecord | undefined): IdentityRecord {
+  const { update } = stored ?? {};
+  return update && update.seq > (identity.update?.seq ?? 0) ? { ...identity, update } : identity;
+}
+
+function toDevice(items: Items, { identity, status }: Life, life: Stored["life"]): Device {
   const { window, isRevoked } = items;
   const stored: Stored = {
+    ...(life ? { life } : {}),
     ...(window ? { window: { revision: window.revision, generation: window.generation, status: window.status } } : {}),
     ...(items.identity ? { identity: { revision: items.identity.revision } } : {}),
   };
@@ -153,6 +180,7 @@ function toDevice(items: Items, { identity, status }: Pick<Device, "identity" | 
     window: window ? decodeWindow(window) : emptyWindow,
     stored,
     ...(window?.lastSeen === undefined ? {} : { lastSeen: window.lastSeen }),
+    ...(window?.paidUntil === undefined ? {} : { paidUntil: window.paidUntil }),
   };
 }
 
@@ -160,6 +188,6 @@ function deviceItems(deviceId: string): Key[] {
   return [
     { table: "devices", key: { deviceId, item: "identity" } },
     { table: "devices", key: { deviceId, item: "window" } },
-    { table: "devices", key: { deviceId, item: "revocation" } },
+    revocationKey(deviceId),
   ];
 }

@@ -27,6 +27,13 @@ export function memoryStore(): Store {
       const [attribute, value] = partition;
       const sort = sortAttribute(table, index);
       const order = (item: Item) => sortText(item[sort]);
+      /** The place need not be that of an item. */
+      const startBehind = (found: readonly Item[], key: Item) => {
+        const there = found.findIndex((item) => path({ table, key: item }) === path({ table, key }));
+        if (there >= 0) return there + 1;
+        const next = found.findIndex((item) => (descending ? order(item) < order(key) : order(item) > order(key)));
+        return next < 0 ? found.length : next;
+      };
       const found = [...stored.values()]
         .filter((entry) => entry.table === table && entry.item[attribute] === value)
         .map(({ item }) => item)
@@ -34,7 +41,7 @@ export function memoryStore(): Store {
         .toSorted((a, b) => (order(a) < order(b) ? -1 : 1) * (descending ? -1 : 1));
       const key = cursor === undefined ? undefined : keyAt(request, cursor);
       if (cursor !== undefined && !key) throw new Fault("unavailable", "list: the cursor is of another list");
-      const start = key ? found.findIndex((item) => path({ table, key: item }) === path({ table, key })) + 1 : 0;
+      const start = key ? startBehind(found, key) : 0;
       const items = structuredClone(found.slice(start, start + limit));
       const last = items.at(-1);
       return last && start + items.length < found.length ? { items, cursor: cursorBehind(request, last) } : { items };

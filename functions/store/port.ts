@@ -43,7 +43,7 @@ export type ListRequest = {
   /** Of the sort key. */
   readonly beginsWith?: string;
   readonly limit: number;
-  /** Opaque; from the page before. One that is not of this list (store/cursor.ts) is a fault. */
+  /** Opaque; from the page before, or from another partition of the same index: what is behind its place. One that is not of this list (store/cursor.ts) is a fault. */
   readonly cursor?: string;
   /** Newest first. */
   readonly descending?: boolean;
@@ -56,6 +56,6 @@ export type Store = {
   read(keys: readonly Key[]): Promise<readonly (Item | undefined)[]>;
   /** All or nothing, in one call. `false`: a condition did not hold or another write was faster, and nothing was written. */
   write(puts: readonly Put[]): Promise<boolean>;
-  /** Strongly consistent without an index: what a device's journal says decides. */
+  /** Lists are for people: nothing is decided by them. */
   list(request: ListRequest): Promise<Page>;
 };

@@ -56,6 +56,8 @@ export const identityRecordSchema = z.object({
   givenUp: z.optional(z.array(z.int())),
   /** Receipt of the de-registration: this item is a tombstone. */
   receipt: z.optional(z.string()),
+  /** Revision of the item that no restore takes back (registry/life.ts), as of this state. */
+  life: z.optional(revision),
 });
 export type IdentityRecord = z.infer<typeof identityRecordSchema>;
 
@@ -77,11 +79,10 @@ export const windowRecordSchema = z.object({
   results: z.record(z.string(), z.record(z.string(), z.unknown())),
   /** Time of the last accepted message; absent before the first. */
   lastSeen: z.optional(seconds),
+  /** The time up to which acts are paid for; see registry/budget.ts. */
+  paidUntil: z.optional(seconds),
 });
 export type WindowRecord = z.infer<typeof windowRecordSchema>;
-
-/** That it is there says all: the device is revoked. */
-export type RevocationRecord = { readonly deviceId: string; readonly item: "revocation" };
 
 export const releaseRecordSchema = z.object({
   /** `<model>#<hardware>`. */
@@ -130,38 +131,6 @@ export const keySetRecordSchema = z.object({
   keySet: z.string(),
 });
 export type KeySetRecord = z.infer<typeof keySetRecordSchema>;
-
-const journalActions = [
-  "trust.published",
-  "credential.created",
-  "credential.spent",
-  "credential.revoked",
-  "device.certified",
-  "device.registered",
-  "device.renewed",
-  "device.renewal-ended",
-  "device.revoked",
-  "device.deregistered",
-  "device.readopted",
-  "firmware.reported",
-  "release.published",
-] as const;
-export type JournalAction = (typeof journalActions)[number];
-
-export const journalRecordSchema = z.object({
-  /** `device#<id>`, `credential#<id>`, `release#<model>#<hardware>`, `trust`. */
-  target: z.string(),
-  /** `<ISO time>#<unique>`: the order of things that happened to the target. */
-  at: z.string(),
-  day: z.string(),
-  action: z.enum(journalActions),
-  /** IAM ARN of an operator, `device#<id>` or `credential#<id>`. */
-  actor: z.string(),
-  time: seconds,
-  /** What a restore needs: keys, certificate, receipt (delivery rule 12). */
-  detail: z.record(z.string(), z.unknown()),
-});
-export type JournalRecord = z.infer<typeof journalRecordSchema>;
 
 /** Parses a stored item; one that does not fit is our fault, never the caller's. */
 export function parseRecord<T>(schema: z.ZodMiniType<T>, item: Item): T {

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 import { beforeAll, describe, expect, test } from "vitest";
 
+import { cursorBehind } from "../../functions/store/cursor.ts";
 import type { Item, ListRequest, Put, Store } from "../../functions/store/port.ts";
 
 /**
@@ -317,6 +318,24 @@ export function storeContract(name: string, makeStore: () => Store | Promise<Sto
             items.toReversed(),
           ),
         ).toEqual(items.toReversed());
+      });
+
+      test("ok/behind a place, both ways, whether or not an item is there", async () => {
+        const day = randomUUID();
+        const at = (n: number) => `2027-01-01T00:00:0${n}.000Z#a`;
+        const items = [1, 3, 5].map((n) => journal(randomUUID(), at(n), day));
+        await store.write(items.map((item) => absent("journal", item)));
+        const request = { table: "journal", index: "byDay", partition: ["day", day], limit: 10 } as const;
+        await eventually(request, items);
+        const [, middle] = items;
+        const behind = cursorBehind(request, middle ?? {});
+        expect((await store.list({ ...request, cursor: behind })).items).toEqual(items.slice(2));
+        expect((await store.list({ ...request, cursor: behind, descending: true })).items).toEqual(items.slice(0, 1));
+        const between = cursorBehind(request, { at: at(4), target: randomUUID() });
+        expect((await store.list({ ...request, cursor: between })).items).toEqual(items.slice(2));
+        expect((await store.list({ ...request, cursor: between, descending: true })).items).toEqual(
+          items.slice(0, 2).toReversed(),
+        );
       });
 
       const lists = [

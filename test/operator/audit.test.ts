@@ -1,6 +1,8 @@
+import { randomUUID } from "node:crypto";
+
 import { beforeEach, expect, test, vi } from "vitest";
 
-import { journalPut } from "../../functions/store/journal.ts";
+import { journalPut } from "../../functions/registry/journal.ts";
 import { present, startOperator } from "./operator.ts";
 
 let operator: ReturnType<typeof startOperator>;
@@ -14,7 +16,13 @@ beforeEach(async () => {
   const write = (target: string, time: number, unique: string) =>
     operator.store.write([
       journalPut(
-        { target, action: "device.revoked", actor: "arn:aws:iam::1:user/o", time, detail: { unique } },
+        {
+          target,
+          action: "credential.revoked",
+          actor: "arn:aws:iam::1:user/o",
+          time,
+          detail: { serialNumber: unique },
+        },
         unique,
       ),
     ]);
@@ -26,8 +34,8 @@ beforeEach(async () => {
 
 const listed = async (query: Record<string, string>) => {
   const { body } = await operator.get("/operator/audit", query);
-  const { entries, cursor } = body as { entries: { detail: { unique: string } }[]; cursor?: string };
-  return { uniques: entries.map(({ detail }) => detail.unique).join(""), cursor };
+  const { entries, cursor } = body as { entries: { detail: { serialNumber: string } }[]; cursor?: string };
+  return { uniques: entries.map(({ detail }) => detail.serialNumber).join(""), cursor };
 };
 
 test("of one target, newest first", async () => {
@@ -44,6 +52,37 @@ test("a cursor goes on where a page ended", async () => {
   expect((await listed({ day, limit: "2", cursor: first.cursor ?? "" })).uniques).toBe("1");
 });
 
+test.each([1, 3, 7, 100])("ok/a day of many targets in pages of %i: everything once, newest first", async (limit) => {
+  const times = Array.from({ length: 40 }, (_, n) => present + 86_400 * 3 + n);
+  for (const time of times) {
+    const entry = { actor: "arn:aws:iam::1:user/o", time, detail: { serialNumber: `(${time})` } } as const;
+    const target = `credential#${randomUUID()}`;
+    await operator.store.write([journalPut({ ...entry, target, action: "credential.revoked" }, randomUUID())]);
+  }
+  const later = new Date((present + 86_400 * 3) * 1000).toISOString().slice(0, 10);
+  let found = "";
+  for (let cursor: string | undefined = ""; cursor !== undefined;) {
+    const page: Awaited<ReturnType<typeof listed>> = await listed({
+      day: later,
+      limit: String(limit),
+      ...(cursor === "" ? {} : { cursor }),
+    });
+    found += page.uniques;
+    cursor = page.cursor;
+  }
+  expect(found).toBe(
+    times
+      .toReversed()
+      .map((time) => `(${time})`)
+      .join(""),
+  );
+});
+
+test("fails/a cursor that no list returned", async () => {
+  const cursor = Buffer.from(JSON.stringify([0, "elsewhere"])).toString("base64url");
+  expect(await operator.get("/operator/audit", { day, cursor })).toMatchObject({ status: 400 });
+});
+
 test("an entry says who, what, when and to what", async () => {
   const { body } = await operator.get("/operator/audit", { target: b });
   const at = `${new Date((present + 1) * 1000).toISOString()}#2`;
@@ -52,9 +91,9 @@ test("an entry says who, what, when and to what", async () => {
       target: b,
       at,
       time: present + 1,
-      action: "device.revoked",
+      action: "credential.revoked",
       actor: "arn:aws:iam::1:user/o",
-      detail: { unique: "2" },
+      detail: { serialNumber: "2" },
     },
   ]);
 });

@@ -4,7 +4,7 @@ import { thumbprint } from "@sealpost/protocol/token/keys.ts";
 import { beforeEach, expect, test, vi } from "vitest";
 
 import { type Device, devicePuts, readDevice } from "../../functions/registry/device.ts";
-import { journalPut } from "../../functions/store/journal.ts";
+import { lifePut } from "../../functions/registry/life.ts";
 import { memoryStore } from "../../functions/store/memory-store.ts";
 import { actor, contendedStore, journal, present, startOperator, storeDevice } from "./operator.ts";
 
@@ -124,25 +124,21 @@ test("fails/a device that nobody knows", async () => {
   expect(await operator.post(`${path}/revoke`)).toMatchObject({ status: 404, body: { code: "not-found" } });
 });
 
-test("a device that only the journal knows is shown, and can be revoked", async () => {
+test("ok/a device that the tables lost is shown, and can be revoked", async () => {
   const { identity } = await storeDevice(memoryStore());
-  const { deviceId, keys, certificate, serialNumber, credentialId } = identity;
-  const target = `device#${deviceId}`;
-  const detail = { keys, certificate, serialNumber, credentialId };
-  const entry = { target, action: "device.certified", actor, time: present, detail } as const;
-  await operator.store.write([journalPut(entry, deviceId)]);
+  const { deviceId, serialNumber, certificate } = identity;
+  await operator.store.write([lifePut({ status: "provisioned", identity }, undefined)]);
   const { body } = await operator.get(`/operator/devices/${deviceId}`);
   expect(body["device"]).toMatchObject({ deviceId, status: "provisioned", serialNumber, certificate });
   expect(await revoke(deviceId)).toMatchObject({ status: 200, body: { device: { status: "revoked" } } });
   expect((await operator.get("/operator/devices")).body).toMatchObject({ devices: [{ deviceId, status: "revoked" }] });
 });
 
-test("a device from before a restore is shown as the journal knows it, and revoked in both of its items", async () => {
+test("ok/a device from before a restore is shown as it became since, and revoked in both of its items", async () => {
   const before = await storeDevice(operator.store);
   const { deviceId } = before.identity;
-  const { at: _, ...detail } = registration;
-  const entry = { target: `device#${deviceId}`, action: "device.registered", actor, time: present, detail } as const;
-  await operator.store.write([journalPut(entry, "jti")]);
+  const life = { status: "registered", identity: { ...before.identity, registration } } as const;
+  await operator.store.write([lifePut(life, undefined)]);
   operator = startOperator(operator.store, 2);
   expect((await operator.get(`/operator/devices/${deviceId}`)).body["device"]).toMatchObject({
     status: "registered",

@@ -7,7 +7,6 @@ import { type RequestClaims, sealRequest } from "@sealpost/protocol/messages/req
 
 import { answerMessage } from "../../functions/receive/answer.ts";
 import { devicePuts, newDevice } from "../../functions/registry/device.ts";
-import { deviceTarget, journalPut } from "../../functions/store/journal.ts";
 import { agreementKey, signingKey } from "./keys.ts";
 import { type TestService, present, serviceId } from "./service.ts";
 
@@ -22,13 +21,8 @@ export async function rawDevice(service: TestService, deviceId: string = randomU
   const identity = { deviceId, serialNumber: "SN-1", credentialId: randomUUID(), keys, certificate: "AAAA" };
   const device = newDevice({ ...identity, created: present });
   const { deviceId: _, ...detail } = identity;
-  await service.store.write([
-    ...devicePuts(device, device, 1),
-    journalPut(
-      { target: deviceTarget(deviceId), action: "device.certified", actor: "test", time: present, detail },
-      randomUUID(),
-    ),
-  ]);
+  const certified = { action: "device.certified", detail } as const;
+  await service.store.write(devicePuts(device, device, 1, { events: [certified], actor: "test", time: present }));
 
   const claimsOf = async (
     operation: string,

@@ -8,7 +8,7 @@ import { answerMessage } from "../../functions/receive/answer.ts";
 import { readDevice } from "../../functions/registry/device.ts";
 import { type RawDevice, rawDevice, registration } from "../support/raw-device.ts";
 import { type TestService, present, startService } from "../support/service.ts";
-import { itemsOf, journalOf } from "./speaker.ts";
+import { itemsOf, journalOf, unforgotten } from "./speaker.ts";
 
 let service: TestService;
 let device: RawDevice;
@@ -250,17 +250,13 @@ describe("what is not proven", () => {
 describe("a restored registry", () => {
   test("ok/re-adopts a device that the journal knows", async () => {
     const restored = await startService();
-    const { items } = await service.store.list({
-      table: "journal",
-      partition: ["target", `device#${device.deviceId}`],
-      limit: 10,
-    });
+    const items = await unforgotten(service, device.deviceId);
     await restored.store.write(items.map((item) => ({ table: "journal", item, when: "absent" })));
     const there = { ...device, claims: await device.claimsOf("register", registration, { seq: 40, ack: 39 }) };
     const claims = { ...there.claims, serverKey: restored.serverKeys.rsa.kid };
     const { sealRequest } = await import("@sealpost/protocol/messages/request.ts");
     const { token } = await sealRequest(claims, device.signer, restored.serverKeys.rsa);
-    expect((await answerMessage(restored.messages, token, present)).kind).toBe("sealed");
-    expect((await readDevice(restored.store, device.deviceId, 1))?.status).toBe("registered");
+    expect((await answerMessage({ ...restored.messages, generation: 2 }, token, present)).kind).toBe("sealed");
+    expect((await readDevice(restored.store, device.deviceId, 2))?.status).toBe("registered");
   });
 });

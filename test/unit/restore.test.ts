@@ -9,7 +9,7 @@ import type { BootstrapPorts } from "../../functions/bootstrap/ports.ts";
 import type { MessagePorts } from "../../functions/receive/ports.ts";
 import { revokeDevice } from "../../functions/operator/devices.ts";
 import type { OperatorPorts } from "../../functions/operator/ports.ts";
-import { journalPut } from "../../functions/store/journal.ts";
+import { credentialEndKey, credentialEndPut } from "../../functions/registry/life.ts";
 import { memoryStore } from "../../functions/store/memory-store.ts";
 import type { Item, Store, Table } from "../../functions/store/port.ts";
 import { certificateRequest } from "../../device/identity/certificate-request.ts";
@@ -20,11 +20,11 @@ import {
   type SpeakerKeys,
   actionsOf,
   itemsOf,
-  journalOf,
   newKeys,
   revoke,
   speaker,
   stored,
+  unforgotten,
 } from "./speaker.ts";
 
 let service: TestService;
@@ -47,7 +47,7 @@ const snapshot = () => itemsOf(service, device.deviceId);
 /** The service after a disaster: the journal as it is, the device's items as they were, and the next key generation. */
 async function restored(items: readonly Item[]): Promise<TestService> {
   const store = memoryStore();
-  await copy(store, "journal", await journalOf(service, device.deviceId));
+  await copy(store, "journal", await unforgotten(service, device.deviceId));
   await copy(store, "devices", items);
   return { ...service, store, messages: { ...service.messages, store, generation: 2 } };
 }
@@ -206,8 +206,8 @@ describe("a credential after a restore", () => {
   const rolledBack = async (): Promise<BootstrapPorts> => {
     const store = memoryStore();
     await storeCredential(store, { credentialId, secretHash });
-    const day = { table: "journal", index: "byDay", partition: ["day", "2027-01-15"], limit: 100 } as const;
-    await copy(store, "journal", (await service.store.list(day)).items);
+    const [end] = await service.store.read([credentialEndKey(credentialId)]);
+    if (end) await copy(store, "journal", [end, ...(await unforgotten(service, String(end["deviceId"])))]);
     const trust = (["trust", "keySet"] as const).map((item) => ({ table: "trust", key: { item } }) as const);
     await copy(
       store,
@@ -238,9 +238,7 @@ describe("a credential after a restore", () => {
 
   test("fails/one that was revoked after the snapshot", async () => {
     const there = await rolledBack();
-    const target = `credential#${credentialId}`;
-    const entry = { target, action: "credential.revoked", actor: "operator", time: present, detail: {} } as const;
-    await there.store.write([journalPut(entry, randomUUID())]);
+    await there.store.write([credentialEndPut(credentialId, { status: "revoked" })]);
     expect(await certify(there, await newKeys())).toBe(401);
   });
 
@@ -273,7 +271,6 @@ describe("revocation against a device that never stops talking", () => {
     expect(await itemsOf(service, device.deviceId)).toMatchObject([
       { status: "revoked" },
       { status: "revoked", high: 2 },
-      { item: "revocation" },
     ]);
     expect((await actionsOf(service, device.deviceId)).filter((action) => action === "device.revoked")).toHaveLength(1);
   });

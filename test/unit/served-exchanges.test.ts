@@ -11,7 +11,7 @@ import { startService } from "../support/service.ts";
 
 const { messages } = await startService();
 const { renew, ...others } = messages.exchanges;
-const statuses = ["registered"] as const;
+const living = { runsIn: { provisioned: true, registered: true }, acts: 0 } as const;
 
 test("ok/the service has a row for each exchange of the protocol, under its own name", () => {
   expect(Object.values(messages.exchanges).map(({ operation }) => operation)).toEqual(
@@ -30,7 +30,7 @@ test("fails/an exchange that the service forgets does not compile", () => {
 
 test("fails/an exchange that the protocol does not list does not compile", () => {
   const stray = defineExchange({ operation: "stray", request: z.object({}), reply: z.object({}) });
-  const row = { statuses, result: z.object({}), decide: () => ({ effect: { result: {} } }), reply: () => ({}) };
+  const row = { ...living, result: z.object({}), decide: () => ({ effect: { result: {} } }), reply: () => ({}) };
   // @ts-expect-error: `stray` is none of the protocol's operations.
   expect(serve(stray, row).operation).toBe("stray");
 });
@@ -38,21 +38,21 @@ test("fails/an exchange that the protocol does not list does not compile", () =>
 test("fails/a wrong body, a wrong result and a wrong reply do not compile", () => {
   const result = z.object({ done: z.boolean() });
   const wrongBody = serve(definition, {
-    statuses,
+    ...living,
     result,
     // @ts-expect-error: the request has no such member.
     decide: ({ model }) => ({ effect: { result: { done: model === undefined } } }),
     reply: () => undefined,
   });
   const wrongResult = serve(definition, {
-    statuses,
+    ...living,
     result,
     // @ts-expect-error: what is stored is not of the shape that the row declares.
     decide: () => ({ effect: { result: { done: "yes" } } }),
     reply: () => undefined,
   });
   const wrongReply = serve(definition, {
-    statuses,
+    ...living,
     result,
     decide: () => ({ effect: { result: { done: true } } }),
     // @ts-expect-error: the reply is a certificate.

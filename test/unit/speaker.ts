@@ -109,9 +109,7 @@ export async function revoke(service: TestService, deviceId: string, now: number
 
 /** The device's items as they lie in the table, whatever the journal says. */
 export async function itemsOf({ store }: Pick<TestService, "store">, deviceId: string): Promise<Item[]> {
-  const keys = ["identity", "window", "revocation"].map(
-    (item) => ({ table: "devices", key: { deviceId, item } }) as const,
-  );
+  const keys = ["identity", "window"].map((item) => ({ table: "devices", key: { deviceId, item } }) as const);
   return (await store.read(keys)).filter((item) => item !== undefined);
 }
 
@@ -127,4 +125,14 @@ export async function journalOf(service: TestService, deviceId: string) {
 
 export async function actionsOf(service: TestService, deviceId: string): Promise<string[]> {
   return (await journalOf(service, deviceId)).map((item) => String(item["action"]));
+}
+
+/** Everything of a device that no restore takes back. */
+export async function unforgotten(service: TestService, deviceId: string): Promise<Item[]> {
+  const { items } = await service.store.list({
+    table: "journal",
+    partition: ["target", `life#${deviceId}`],
+    limit: 10,
+  });
+  return [...(await journalOf(service, deviceId)), ...items];
 }

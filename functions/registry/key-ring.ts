@@ -1,0 +1,63 @@
+import { type Thumbprint, thumbprint } from "@sealpost/protocol/token/keys.ts";
+
+import type { DeviceKeys, IdentityRecord } from "../store/records.ts";
+
+/** A device's keys through renewals (delivery rules 10 and 11): those in force, and those before them while a renewal is in flight. */
+export type KeyRing = Pick<IdentityRecord, "keys" | "previousKeys" | "certificate" | "renewalSeq">;
+
+export type KeyThumbprints = { readonly [role in keyof DeviceKeys]: Thumbprint };
+
+export async function thumbprintsOf({ signingKey, encryptionKey }: DeviceKeys): Promise<KeyThumbprints> {
+  return { signingKey: await thumbprint(signingKey), encryptionKey: await thumbprint(encryptionKey) };
+}
+
+/** Both the same, each in its role. */
+export function areSame(a: KeyThumbprints, b: KeyThumbprints): boolean {
+  return a.signingKey === b.signingKey && a.encryptionKey === b.encryptionKey;
+}
+
+/** The keys in force: the present ones, and the previous ones until a message arrives under the present. */
+export function keysInForce({ keys, previousKeys }: Pick<KeyRing, "keys" | "previousKeys">): DeviceKeys[] {
+  return previousKeys ? [keys, previousKeys] : [keys];
+}
+
+/** Keys that may speak, and whether the earlier ones end when they do. */
+export type Speaking = { readonly keys: DeviceKeys; readonly endsRenewal: boolean };
+
+/** @returns whose signature a message under this thumbprint bears; undefined if no key in force has it */
+export async function speakingKeys(ring: KeyRing, kid: string): Promise<Speaking | undefined> {
+  for (const keys of keysInForce(ring)) {
+    if ((await thumbprint(keys.signingKey)) === kid) {
+      return { keys, endsRenewal: keys === ring.keys && ring.previousKeys !== undefined };
+    }
+  }
+  return undefined;
+}
+
+/** `present`: both keys are the present ones, each in its role. `reused`: one is or was a key of the device, in whichever role. */
+export async function noveltyOf(asked: DeviceKeys, ring: KeyRing): Promise<"new" | "present" | "reused"> {
+  const prints = await thumbprintsOf(asked);
+  const inForce = await Promise.all(keysInForce(ring).map(thumbprintsOf));
+  if (inForce[0] && areSame(prints, inForce[0])) return "present";
+  const known = new Set(inForce.flatMap(Object.values));
+  return Object.values(prints).some((print) => known.has(print)) ? "reused" : "new";
+}
+
+/** The new keys are present; those that signed the renewal stay in force. */
+export function renewKeys<T extends KeyRing>(
+  ring: T,
+  renewal: {
+    readonly keys: DeviceKeys;
+    readonly certificate: string;
+    readonly signedBy: DeviceKeys;
+    readonly seq: number;
+  },
+): T {
+  const { keys, certificate, signedBy, seq } = renewal;
+  return { ...ring, keys, certificate, previousKeys: signedBy, renewalSeq: seq };
+}
+
+/** Ends a renewal: from now on these keys alone speak for the device. */
+export function settleKeys({ previousKeys: _, ...ring }: IdentityRecord, keys: DeviceKeys): IdentityRecord {
+  return { ...ring, keys };
+}
