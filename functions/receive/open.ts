@@ -13,7 +13,7 @@ import { TokenError } from "@sealpost/protocol/token/token-error.ts";
 import * as z from "zod/mini";
 
 import { type Device, readDevice } from "../registry/device.ts";
-import { type Speaking, speakingKeys } from "../registry/key-ring.ts";
+import { type Speaking, keysInForce, speakingKeys } from "../registry/key-ring.ts";
 import type { DeviceKeys } from "../store/records.ts";
 import { messageDigest } from "./digest.ts";
 import type { MessagePorts } from "./ports.ts";
@@ -151,8 +151,7 @@ async function replyKey(named: RequestClaims["replyKey"] | undefined, device: De
   const certified = { key: keys.encryptionKey, print: await thumbprint(keys.encryptionKey) };
   if (named === undefined) return { ...certified, defect: "replyKey" };
   const print = await replyKeyThumbprint(named);
-  const { keys: present, previousKeys } = device.identity;
-  const own = previousKeys ? [present, previousKeys] : [present];
+  const own = keysInForce(device.identity);
   if (typeof named !== "string") {
     // A key of the device's own is none for one time: it has its purpose already.
     const prints = await Promise.all(own.flatMap((pair) => [pair.signingKey, pair.encryptionKey]).map(thumbprint));
