@@ -6,7 +6,7 @@ import type { Function as LambdaFunction } from "aws-cdk-lib/aws-lambda";
 import { LogGroup } from "aws-cdk-lib/aws-logs";
 import { Construct } from "constructs";
 
-import type { Throttle } from "./stage.ts";
+import type { Throttle } from "./props.ts";
 
 export interface ApiProps {
   readonly logRetentionDays: number;

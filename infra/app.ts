@@ -6,20 +6,13 @@ import { SealpostStack } from "./stack.ts";
 import { readStage } from "./stage.ts";
 
 const app = new App({ analyticsReporting: false });
-const reading = readStage({
-  stage: app.node.tryGetContext("stage"),
-  stages: app.node.tryGetContext("stages"),
-  serviceId: app.node.tryGetContext("serviceId"),
-  keyGeneration: app.node.tryGetContext("keyGeneration"),
-  assetsBucket: app.node.tryGetContext("assetsBucket"),
-  endpoint: process.env.AWS_ENDPOINT_URL,
-});
+const reading = readStage({ context: app.node.getAllContext(), endpoint: process.env.AWS_ENDPOINT_URL });
 if ("problem" in reading) fail(reading.problem);
 const { stage } = reading;
-const code = await bundleFunctions().catch((error: unknown) =>
+const functionCode = await bundleFunctions().catch((error: unknown) =>
   fail(error instanceof Error ? error.message : String(error)),
 );
-new SealpostStack(app, `Sealpost-${stage.name}`, { stage, code });
+new SealpostStack(app, `Sealpost-${stage.name}`, { stage, functionCode });
 // The exceptions and their reasons go into the template, where an auditor of the account finds them.
 Validations.of(app).addPlugins(new AwsSolutionsChecks(app, { writeSuppressionsToCloudFormation: true }));
 

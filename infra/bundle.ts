@@ -1,47 +1,48 @@
 import { existsSync } from "node:fs";
 import { rm } from "node:fs/promises";
-import { resolve } from "node:path";
+import { join, resolve } from "node:path";
 
 import { build } from "esbuild";
-import type { BuildOptions } from "esbuild";
+import type { BuildOptions, Metafile } from "esbuild";
 
-import { functionEntries } from "./function-code.ts";
+import { functionCodeIn, functionEntries, functionNames } from "./function-code.ts";
 import type { FunctionCode, FunctionName } from "./function-code.ts";
 
 /** A CommonJS dependency that calls `require` has none in an ES module: Node's own way to make one. */
 const requireBanner = 'import{createRequire}from"node:module";const require=createRequire(import.meta.url);';
 
+const repository = join(import.meta.dirname, "..");
+
 /**
  * Bundles each entry with everything it imports, the AWS SDK too, into `<outDirectory>/<name>/index.mjs` and the chunks that it
  * imports on demand.
  *
- * @param entries paths of TypeScript files, relative to the working directory
+ * @param entries paths of TypeScript files, from the root of the repository
+ * @param bundled told what each function is made of, for the licences of it
  * @returns the directories, absolute, for `Code.fromAsset`
  * @throws when an entry does not exist or does not bundle; the message names it
  */
 export async function bundleFunctions(
   entries: Readonly<Record<FunctionName, string>> = functionEntries,
-  outDirectory = "dist/functions",
+  outDirectory = join(repository, "dist/functions"),
+  bundled: (metafile: Metafile) => void = () => {},
 ): Promise<FunctionCode> {
-  const missing = Object.entries(entries).filter(([, entry]) => !existsSync(entry));
+  const missing = Object.entries(entries).filter(([, entry]) => !existsSync(resolve(repository, entry)));
   if (missing.length > 0) {
     const list = missing.map(([name, entry]) => `${name} (${entry})`).join(", ");
-    throw new Error(`no entry file for ${list}: run from the root of the repo, or correct infra/function-code.ts`);
+    throw new Error(`no entry file for ${list}: correct infra/function-code.ts`);
   }
-  const bundle = (name: FunctionName) => bundleFunction(entries[name], resolve(outDirectory, name));
-  const [bootstrap, messages, sign, read, operator] = await Promise.all([
-    bundle("bootstrap"),
-    bundle("messages"),
-    bundle("keyset-sign"),
-    bundle("keyset-read"),
-    bundle("operator"),
-  ]);
-  return { bootstrap, messages, "keyset-sign": sign, "keyset-read": read, operator };
+  const code = functionCodeIn(resolve(outDirectory));
+  const bundle = async (name: FunctionName) =>
+    bundled(await bundleFunction(resolve(repository, entries[name]), code[name]));
+  await Promise.all(functionNames.map(bundle));
+  return code;
 }
 
-async function bundleFunction(entry: string, directory: string): Promise<string> {
+async function bundleFunction(entry: string, directory: string): Promise<Metafile> {
   await rm(directory, { recursive: true, force: true }); // the asset is the whole directory
   const options = {
+    absWorkingDir: repository,
     entryPoints: { index: entry },
     outdir: directory,
     outExtension: { ".js": ".mjs" },
@@ -64,5 +65,5 @@ async function bundleFunction(entry: string, directory: string): Promise<string>
     imports.some(({ external, kind }) => external && kind === "require-call"),
   );
   if (requires) await build({ ...options, banner: { js: requireBanner } });
-  return directory;
+  return metafile;
 }

@@ -1,13 +1,29 @@
-/** Where the code of each function begins, from the root of the repo. The names are those of `dist/functions/<name>/`. */
+import { join } from "node:path";
+
+/** The functions of the service. */
+export const functionNames = ["bootstrap", "messages", "key-set-sign", "key-set-read", "operator"] as const;
+export type FunctionName = (typeof functionNames)[number];
+
+/** Where the code of each begins, from the root of the repository. */
 export const functionEntries = {
   bootstrap: "functions/bootstrap/main.ts",
   messages: "functions/messages/main.ts",
-  "keyset-sign": "functions/key-set/sign.main.ts",
-  "keyset-read": "functions/key-set/read.main.ts",
+  "key-set-sign": "functions/key-set/sign.main.ts",
+  "key-set-read": "functions/key-set/read.main.ts",
   operator: "functions/operator/main.ts",
-} as const;
+} as const satisfies Record<FunctionName, string>;
 
-export type FunctionName = keyof typeof functionEntries;
-
-/** One directory with an `index.mjs` that exports `handler`, for each function. */
+/** For each function a directory with an `index.mjs` that exports `handler`. */
 export type FunctionCode = Readonly<Record<FunctionName, string>>;
+
+/** The code that was bundled into one directory, an entry each, under the function's name. */
+export function functionCodeIn(directory: string): FunctionCode {
+  const inside = (name: FunctionName) => join(directory, name);
+  return {
+    bootstrap: inside("bootstrap"),
+    messages: inside("messages"),
+    "key-set-sign": inside("key-set-sign"),
+    "key-set-read": inside("key-set-read"),
+    operator: inside("operator"),
+  };
+}

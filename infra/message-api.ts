@@ -7,7 +7,7 @@ import { answerWithin, CapabilityFunction } from "./function.ts";
 import type { FunctionSettings } from "./function.ts";
 import type { Keys } from "./keys.ts";
 import type { Registry } from "./registry.ts";
-import type { Throttle } from "./stage.ts";
+import type { Throttle } from "./props.ts";
 import type { Trust } from "./trust.ts";
 
 export interface MessageApiProps {

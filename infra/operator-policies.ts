@@ -1,4 +1,5 @@
 import { Effect, ManagedPolicy, PolicyStatement } from "aws-cdk-lib/aws-iam";
+import type { IGrantable } from "aws-cdk-lib/aws-iam";
 import type { Key } from "aws-cdk-lib/aws-kms";
 import { Construct } from "constructs";
 
@@ -22,40 +23,48 @@ export class OperatorPolicies extends Construct {
   readonly root: ManagedPolicy;
   readonly reading: ManagedPolicy;
 
+  readonly #props: OperatorPoliciesProps;
+
   constructor(scope: Construct, id: string, props: OperatorPoliciesProps) {
     super(scope, id);
-    const { operatorApi, keys, firmwareStore } = props;
-
+    this.#props = props;
     const policy = (id: string, duty: Duty, does: string) => {
       const made = new ManagedPolicy(this, id, { description: `Sealpost: ${does}` });
-      operatorApi.grantDuty(made, duty);
+      this.grantDuty(made, duty);
       return made;
     };
-
     this.enrolling = policy("Enrolling", "enrolling", "issues and withdraws credentials of devices");
     this.revoking = policy("Revoking", "revoking", "revokes devices and credentials");
     this.reading = policy("Reading", "reading", "sees everything and changes nothing");
-
     this.releasing = policy("Releasing", "releasing", "signs and publishes firmware");
-    this.#grantSign(this.releasing, keys.release);
-    keys.grantWrap(this.releasing);
-    firmwareStore.grantPublish(this.releasing);
-
     this.root = policy("Root", "root", "signs trust documents");
-    this.#grantSign(this.root, keys.root);
-    for (const key of [keys.issuingCa, keys.keySet, keys.receipt, keys.release]) {
-      key.grant(this.root, "kms:GetPublicKey"); // a trust document names them
+  }
+
+  /** Every act of a duty, and the operator's keys that it works with. */
+  grantDuty(grantee: IGrantable, duty: Duty): void {
+    const { operatorApi, keys, firmwareStore } = this.#props;
+    operatorApi.grantDuty(grantee, duty);
+    if (duty === "releasing") {
+      this.#grantSign(grantee, keys.release);
+      keys.grantWrap(grantee);
+      firmwareStore.grantPublish(grantee);
+    }
+    if (duty === "root") {
+      this.#grantSign(grantee, keys.root);
+      for (const key of [keys.issuingCa, keys.keySet, keys.receipt, keys.release]) {
+        key.grant(grantee, "kms:GetPublicKey"); // a trust document names them
+      }
     }
   }
 
   /**
-   * An operator's key is for people and their tools: attached to the role of a function, this policy denies it.
+   * An operator's key is for people and their tools: granted to the role of a function, it is denied all the same.
    * `lambda:SourceFunctionArn` is in every call that a function's code makes (AWS Lambda Developer Guide, "Using
    * source function ARN to control function access behavior").
    */
-  #grantSign(policy: ManagedPolicy, key: Key): void {
-    key.grant(policy, "kms:GetPublicKey", "kms:Sign");
-    policy.addStatements(
+  #grantSign(grantee: IGrantable, key: Key): void {
+    key.grant(grantee, "kms:GetPublicKey", "kms:Sign");
+    grantee.grantPrincipal.addToPrincipalPolicy(
       new PolicyStatement({
         sid: "NoFunctionSigns",
         effect: Effect.DENY,

@@ -1,3 +1,12 @@
+import { join } from "node:path";
+
+import { Tags } from "aws-cdk-lib";
+import type { HttpApi } from "aws-cdk-lib/aws-apigatewayv2";
+import type { Distribution } from "aws-cdk-lib/aws-cloudfront";
+import type { TableV2 } from "aws-cdk-lib/aws-dynamodb";
+import type { IGrantable, ManagedPolicy } from "aws-cdk-lib/aws-iam";
+import type { Function as LambdaFunction } from "aws-cdk-lib/aws-lambda";
+import type { Bucket } from "aws-cdk-lib/aws-s3";
 import { Construct } from "constructs";
 
 import { acknowledgeExceptions } from "./acknowledged.ts";
@@ -5,58 +14,84 @@ import { Api } from "./api.ts";
 import { BootstrapApi } from "./bootstrap-api.ts";
 import { Edge } from "./edge.ts";
 import { FirmwareStore } from "./firmware-store.ts";
-import type { FunctionCode } from "./function-code.ts";
+import { functionCodeIn } from "./function-code.ts";
+import type { FunctionName } from "./function-code.ts";
 import { KeySet } from "./key-set.ts";
 import { Keys } from "./keys.ts";
 import { MessageApi } from "./message-api.ts";
 import { OperatorApi } from "./operator-api.ts";
 import { OperatorPolicies } from "./operator-policies.ts";
+import { addOutputs } from "./outputs.ts";
+import { defaults, problemsOf } from "./props.ts";
+import type { SealpostProps } from "./props.ts";
 import { Registry } from "./registry.ts";
-import type { StageMembers } from "./stage.ts";
 import { Trust } from "./trust.ts";
 
-export interface SealpostProps extends StageMembers {
-  readonly code: FunctionCode;
-  /** Whether tables, keys, firmware and logs outlive the stack, and refuse to be deleted before. */
-  readonly retain: boolean;
-  /** An emulator speaks plain HTTP to S3: leave out the condition that wants TLS. */
-  readonly emulated: boolean;
+/** The stateful resources of one service, to back up or to watch. Their logical ids are kept from release to release. */
+export interface SealpostTables {
+  readonly credentials: TableV2;
+  readonly devices: TableV2;
+  readonly releases: TableV2;
+  readonly journal: TableV2;
+  readonly trust: TableV2;
 }
 
-/** The whole service as one construct, in a stack of its own or in yours. */
-export class Sealpost extends Construct {
-  readonly keys: Keys;
-  readonly registry: Registry;
-  readonly trust: Trust;
-  readonly api: Api;
-  readonly bootstrapApi: BootstrapApi;
-  readonly messageApi: MessageApi;
-  readonly keySet: KeySet;
-  readonly firmwareStore: FirmwareStore;
-  readonly operatorApi: OperatorApi;
-  readonly operatorPolicies: OperatorPolicies;
-  readonly edge: Edge;
+/** A policy for each duty of an operator, to attach to the account's own roles; none implies another. */
+export interface SealpostPolicies {
+  readonly enrolling: ManagedPolicy;
+  readonly revoking: ManagedPolicy;
+  readonly releasing: ManagedPolicy;
+  readonly root: ManagedPolicy;
+  readonly reading: ManagedPolicy;
+}
 
+/**
+ * The whole service as one construct: the bootstrap and message APIs, the plain-HTTP edge, keys, tables, the firmware
+ * bucket and a policy for each duty of an operator. The functions come built with this package.
+ *
+ * Its stack gets the outputs that the `sealpost` command reads (`cdk deploy --outputs-file outputs.json`), so one stack
+ * holds one service.
+ *
+ * @example
+ * const sealpost = new Sealpost(this, "Sealpost", { serviceId: "meters.example.net" });
+ * sealpost.grantEnrol(productionLineRole);
+ */
+export class Sealpost extends Construct {
+  /** Bootstrap, operators, and where the edge forwards to. */
+  readonly httpApi: HttpApi;
+  /** The plain-HTTP edge, for example to attach a web firewall to. */
+  readonly distribution: Distribution;
+  readonly firmwareBucket: Bucket;
+  readonly tables: SealpostTables;
+  readonly policies: SealpostPolicies;
+  /** For alarms: their grants are complete. */
+  readonly functions: Readonly<Record<FunctionName, LambdaFunction>>;
+  readonly #policies: OperatorPolicies;
+
+  /** @throws when a prop is not what it must be, or the stack holds a Sealpost already */
   constructor(scope: Construct, id: string, props: SealpostProps) {
     super(scope, id);
-    const { serviceId, keyGeneration, logRetentionDays, retain, emulated, code } = props;
+    const {
+      serviceId,
+      keyGeneration,
+      logRetentionDays,
+      retain,
+      emulated,
+      functionCode: code,
+      ...more
+    } = settle(this, props);
     const settings = { logRetentionDays, retain };
 
-    this.keys = new Keys(this, "Keys", {
-      keyGeneration,
-      retain,
-    });
-    this.registry = new Registry(this, "Registry", { retain });
-    this.trust = new Trust(this, "Trust", { retain });
-    this.api = new Api(this, "Api", settings);
-    this.firmwareStore = new FirmwareStore(this, "FirmwareStore", {
-      noncurrentDays: props.firmwareNoncurrentDays,
+    const keys = new Keys(this, "Keys", { keyGeneration, retain });
+    const registry = new Registry(this, "Registry", { retain });
+    const trust = new Trust(this, "Trust", { retain });
+    const api = new Api(this, "Api", settings);
+    const firmwareStore = new FirmwareStore(this, "FirmwareStore", {
+      noncurrentDays: more.firmwareNoncurrentDays,
       retain,
       enforceTls: !emulated,
     });
-
-    const { keys, registry, trust, api, firmwareStore } = this;
-    this.bootstrapApi = new BootstrapApi(this, "BootstrapApi", {
+    const bootstrapApi = new BootstrapApi(this, "BootstrapApi", {
       serviceId,
       keyGeneration,
       api,
@@ -65,9 +100,9 @@ export class Sealpost extends Construct {
       trust,
       settings,
       code: code.bootstrap,
-      throttle: props.bootstrapThrottle,
+      throttle: more.bootstrapThrottle,
     });
-    this.messageApi = new MessageApi(this, "MessageApi", {
+    const messageApi = new MessageApi(this, "MessageApi", {
       serviceId,
       keyGeneration,
       api,
@@ -76,17 +111,17 @@ export class Sealpost extends Construct {
       trust,
       settings,
       code: code.messages,
-      throttle: props.messageThrottle,
+      throttle: more.messageThrottle,
     });
-    this.keySet = new KeySet(this, "KeySet", {
+    const keySet = new KeySet(this, "KeySet", {
       serviceId,
       api,
       keys,
       trust,
       settings,
-      code: { sign: code["keyset-sign"], read: code["keyset-read"] },
+      code: { sign: code["key-set-sign"], read: code["key-set-read"] },
     });
-    this.operatorApi = new OperatorApi(this, "OperatorApi", {
+    const operatorApi = new OperatorApi(this, "OperatorApi", {
       serviceId,
       keyGeneration,
       api,
@@ -95,20 +130,81 @@ export class Sealpost extends Construct {
       settings,
       code: code.operator,
     });
-    this.operatorPolicies = new OperatorPolicies(this, "OperatorPolicies", {
-      operatorApi: this.operatorApi,
-      keys,
-      firmwareStore,
-    });
-    this.edge = new Edge(this, "Edge", { api, firmwareStore });
+    const policies = new OperatorPolicies(this, "OperatorPolicies", { operatorApi, keys, firmwareStore });
+    const edge = new Edge(this, "Edge", { api, firmwareStore });
 
-    keys.denyOperatorKeys([
-      this.bootstrapApi.function.role,
-      this.messageApi.function.role,
-      this.keySet.signFunction.role,
-      this.keySet.readFunction.role,
-      this.operatorApi.function.role,
-    ]);
-    acknowledgeExceptions(this, emulated);
+    const functions = {
+      bootstrap: bootstrapApi.function,
+      messages: messageApi.function,
+      "key-set-sign": keySet.signFunction,
+      "key-set-read": keySet.readFunction,
+      operator: operatorApi.function,
+    } as const satisfies Record<FunctionName, unknown>;
+    keys.denyOperatorKeys(Object.values(functions).map(({ role }) => role));
+    acknowledgeExceptions({ api, firmwareStore, edge, operatorPolicies: policies }, emulated);
+    addOutputs({ serviceId, api, edge, firmwareStore, keys, policies, functions, registry, trust });
+    Tags.of(this).add("sealpost:service", serviceId);
+
+    this.httpApi = api.httpApi;
+    this.distribution = edge.distribution;
+    this.firmwareBucket = firmwareStore.bucket;
+    this.tables = {
+      credentials: registry.credentials,
+      devices: registry.devices,
+      releases: registry.releases,
+      journal: registry.journal,
+      trust: trust.table,
+    };
+    this.functions = {
+      bootstrap: functions.bootstrap.handler,
+      messages: functions.messages.handler,
+      "key-set-sign": functions["key-set-sign"].handler,
+      "key-set-read": functions["key-set-read"].handler,
+      operator: functions.operator.handler,
+    };
+    this.policies = policies;
+    this.#policies = policies;
   }
+
+  /** To issue and withdraw credentials of devices. */
+  grantEnrol(grantee: IGrantable): void {
+    this.#policies.grantDuty(grantee, "enrolling");
+  }
+
+  /** To revoke devices and credentials. */
+  grantRevoke(grantee: IGrantable): void {
+    this.#policies.grantDuty(grantee, "revoking");
+  }
+
+  /** To sign and publish firmware. */
+  grantRelease(grantee: IGrantable): void {
+    this.#policies.grantDuty(grantee, "releasing");
+  }
+
+  /** To sign trust documents with the root: for a role that is hardly ever used. */
+  grantPublishTrust(grantee: IGrantable): void {
+    this.#policies.grantDuty(grantee, "root");
+  }
+
+  /** To see everything and change nothing. */
+  grantRead(grantee: IGrantable): void {
+    this.#policies.grantDuty(grantee, "reading");
+  }
+}
+
+/** Props with every default in place. */
+function settle(scope: Construct, props: SealpostProps) {
+  const problems = problemsOf({ ...props });
+  if (problems.length > 0) throw new Error(`${scope.node.path}: ${problems.join("; ")}`);
+  return {
+    serviceId: props.serviceId,
+    keyGeneration: props.keyGeneration ?? defaults.keyGeneration,
+    logRetentionDays: props.logRetentionDays ?? defaults.logRetentionDays,
+    firmwareNoncurrentDays: props.firmwareNoncurrentDays ?? defaults.firmwareNoncurrentDays,
+    bootstrapThrottle: props.bootstrapThrottle ?? defaults.bootstrapThrottle,
+    messageThrottle: props.messageThrottle ?? defaults.messageThrottle,
+    retain: props.retain ?? defaults.retain,
+    emulated: props.emulated ?? defaults.emulated,
+    functionCode: props.functionCode ?? functionCodeIn(join(import.meta.dirname, "functions")),
+  };
 }

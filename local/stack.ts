@@ -21,7 +21,6 @@ export type StackOptions = {
   /** The run's own folder; two runs at once need two. Logs stay in it, the rest goes with `stop`. */
   readonly directory: string;
   readonly log: (line: string) => void;
-  readonly serviceId?: string;
   /** 0, the default: free ones. */
   readonly tlsPort?: number;
   readonly plainPort?: number;
@@ -95,7 +94,6 @@ export async function startStack(options: StackOptions): Promise<RunningStack> {
         endpoint: emulator.endpoint,
         projectDirectory,
         directory,
-        serviceId: options.serviceId ?? "sealpost-local",
         logPath: join(logs, "deploy.log"),
         ...watched,
       }),

@@ -20,7 +20,6 @@ export type DeployOptions = {
   readonly projectDirectory: string;
   /** The run's own folder: assembly, outputs and temporary files go here. */
   readonly directory: string;
-  readonly serviceId: string;
   /** That of cdk.json unless told. */
   readonly keyGeneration?: number;
   readonly logPath: string;
@@ -61,7 +60,6 @@ export async function deploy(options: DeployOptions): Promise<StackOutputs> {
         `--output=${join(options.directory, "cdk.out")}`,
         `--outputs-file=${outputsPath}`,
         "--context=stage=local",
-        `--context=serviceId=${options.serviceId}`,
         `--context=assetsBucket=${ASSETS_BUCKET}`,
         ...(options.keyGeneration === undefined ? [] : [`--context=keyGeneration=${options.keyGeneration}`]),
       ],

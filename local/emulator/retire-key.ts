@@ -16,28 +16,23 @@ export type RetireKeyOptions = Pick<DeployOptions, "projectDirectory" | "directo
  * @returns the new generation
  */
 export async function retireKey({ stack, stackFile, ...options }: RetireKeyOptions): Promise<number> {
-  const { serviceId, keyGeneration } = await deployed(stack);
-  const outputs = await deploy({
-    ...options,
-    endpoint: stack.endpoint,
-    serviceId,
-    keyGeneration: keyGeneration + 1,
-  });
+  const keyGeneration = (await deployedGeneration(stack)) + 1;
+  const outputs = await deploy({ ...options, endpoint: stack.endpoint, keyGeneration });
   await writeStackFile(stackFile, { ...stack, outputs });
-  return keyGeneration + 1;
+  return keyGeneration;
 }
 
 /** What the message function was deployed with. */
-async function deployed({ endpoint, outputs }: LocalStack) {
+async function deployedGeneration({ endpoint, outputs }: LocalStack): Promise<number> {
   const client = new LambdaClient(emulatorClient(endpoint));
   try {
     const FunctionName = outputs["MessagesFunctionName"] ?? "";
     const { Environment } = await client.send(new GetFunctionConfigurationCommand({ FunctionName }));
-    const { SERVICE_ID: serviceId, KEY_GENERATION: generation } = Environment?.Variables ?? {};
-    if (serviceId === undefined || generation === undefined) {
-      throw new LocalFault("state_unreadable", `The function ${FunctionName} names no service and no key generation.`);
+    const generation = Environment?.Variables?.["KEY_GENERATION"];
+    if (generation === undefined) {
+      throw new LocalFault("state_unreadable", `The function ${FunctionName} names no key generation.`);
     }
-    return { serviceId, keyGeneration: Number(generation) };
+    return Number(generation);
   } finally {
     client.destroy();
   }

@@ -20,8 +20,8 @@ writeFileSync(importer, 'import { name } from "./needs-require.cjs";\nexport con
 const entries = {
   bootstrap: entry,
   messages: entry,
-  "keyset-sign": entry,
-  "keyset-read": importer,
+  "key-set-sign": entry,
+  "key-set-read": importer,
   operator: entry,
 };
 
@@ -39,7 +39,7 @@ test("ok: one module for each function, and nothing beside it", async () => {
 
 test("ok: a CommonJS dependency that requires a built-in module runs", async () => {
   const code = await bundleFunctions(entries, join(directory, "required"));
-  const url = pathToFileURL(join(code["keyset-read"], "index.mjs")).href;
+  const url = pathToFileURL(join(code["key-set-read"], "index.mjs")).href;
   const module: { handler: () => Promise<string> } = await import(url);
   await expect(module.handler()).resolves.toBe("required");
 });
@@ -48,7 +48,7 @@ describe("fails", () => {
   test("every missing entry is named, with what to do", async () => {
     const missing = { ...entries, messages: "none/messages.ts", operator: "none/operator.ts" };
     await expect(bundleFunctions(missing, join(directory, "missing"))).rejects.toThrow(
-      "no entry file for messages (none/messages.ts), operator (none/operator.ts): run from the root of the repo, or correct infra/function-code.ts",
+      "no entry file for messages (none/messages.ts), operator (none/operator.ts): correct infra/function-code.ts",
     );
   });
 

@@ -21,7 +21,7 @@ const Template = z.looseObject({
   Resources: z.record(z.string(), Resource),
   Outputs: z.record(z.string(), z.looseObject({ Value: z.unknown() })),
 });
-const CdkJson = z.object({ context: z.looseObject({ stages: z.looseObject({}) }) });
+const CdkJson = z.object({ context: z.looseObject({ stages: z.looseObject({ production: z.looseObject({}) }) }) });
 
 export type Template = z.infer<typeof Template>;
 export type Resource = z.infer<typeof Resource>;
@@ -30,11 +30,13 @@ const { context } = CdkJson.parse(JSON.parse(readFileSync("cdk.json", "utf8")));
 
 /** The stage as cdk.json has it, both with the same members, so that only what the name implies differs. */
 export function stageOf(name: StageConfig["name"]): StageConfig {
+  const members = { ...context.stages.production, serviceId: "test-service" };
   const reading = readStage({
-    stage: name,
-    stages: { local: context.stages.production, production: context.stages.production },
-    serviceId: "test-service",
-    assetsBucket: "assets",
+    context: {
+      stage: name,
+      stages: { local: members, production: members },
+      ...(name === "local" && { assetsBucket: "assets" }),
+    },
     endpoint: "http://127.0.0.1:4566",
   });
   if ("problem" in reading) throw new Error(reading.problem);
@@ -75,11 +77,11 @@ function synthesiseIn(directory: string, stage: StageConfig): Synthesised {
   });
   new SealpostStack(app, id, {
     stage,
-    code: {
+    functionCode: {
       bootstrap: code,
       messages: code,
-      "keyset-sign": code,
-      "keyset-read": code,
+      "key-set-sign": code,
+      "key-set-read": code,
       operator: code,
     },
   });
