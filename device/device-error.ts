@@ -40,6 +40,8 @@ export const deviceErrors = {
   "firmware-failed": "The firmware update failed and was reported as failed; the running firmware is untouched",
   // This machine
   "home-busy": "Another process works with this device's state",
+  "home-unsafe": "Others can write to where this device keeps its keys and state",
+  "home-changed": "Another process changed this device's stored state; nothing of it was overwritten",
   "home-denied": "This device's stored files cannot be read or written",
   "home-broken": "The stored state of this device is damaged",
   "no-space": "There is no space left to write to",
@@ -59,6 +61,8 @@ export type Setback = {
   readonly cause?: unknown;
 };
 
+type Details = { readonly circumstance?: Circumstance | undefined; readonly path?: string };
+
 /**
  * The one exception of the SDK. `message` is `what` and `why` in one sentence; `cause` is the fault below, if there is one. Never holds a secret
  * or a token.
@@ -75,19 +79,18 @@ export class DeviceError extends Error {
   readonly what: string;
   readonly why: string;
   readonly circumstance: Circumstance | undefined;
+  /** The file or folder that it is about. */
+  readonly path: string | undefined;
 
-  constructor(
-    code: DeviceErrorCode,
-    why: string,
-    options?: ErrorOptions & { readonly circumstance?: Circumstance | undefined },
-  ) {
+  constructor(code: DeviceErrorCode, why: string, options: ErrorOptions & Details = {}) {
     const what = deviceErrors[code];
     super(why ? `${what}: ${why}` : what, options);
     this.name = "DeviceError";
     this.code = code;
     this.what = what;
     this.why = why;
-    this.circumstance = options?.circumstance;
+    this.circumstance = options.circumstance;
+    this.path = options.path;
   }
 }
 

@@ -1,13 +1,23 @@
 import { createHash } from "node:crypto";
-import { createReadStream } from "node:fs";
-import { open } from "node:fs/promises";
+import type { FileHandle } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 
 import * as z from "zod/mini";
 
 import { DeviceError } from "../device-error.ts";
 import type { FirmwareSlots, FirmwareVersion } from "../ports.ts";
-import { denied, errorCode, makeFolder, readDurable, writeDurable } from "./durable-file.ts";
+import {
+  changeOnly,
+  createOnly,
+  errorCode,
+  fileFault,
+  makeFolder,
+  readDurable,
+  readOnly,
+  withFile,
+  writeDurable,
+} from "./durable-file.ts";
 
 const version = z.object({ version: z.string(), counter: z.int() });
 const slotsFileSchema = z.object({
@@ -39,7 +49,7 @@ export function fileFirmwareSlots(folder: string): FileFirmwareSlots {
     return parseSlots(text, file);
   };
   const save = (slots: SlotsFile) => writeDurable(file, `${JSON.stringify(slots)}\n`);
-  const inactive = async () => join(folder, (await load()).active === "a" ? "b.bin" : "a.bin");
+  const inactive = ({ active }: SlotsFile) => join(folder, active === "a" ? "b.bin" : "a.bin");
 
   return {
     async status() {
@@ -47,15 +57,15 @@ export function fileFirmwareSlots(folder: string): FileFirmwareSlots {
       return { running, trial: previous !== null, next };
     },
     async read(offset, length) {
-      return readPart(await inactive(), offset, length);
+      return readPart(inactive(await load()), offset, length);
     },
     async write(offset, bytes) {
       const slots = await load();
       if (slots.next) await save({ ...slots, next: null });
-      await writePart(await inactive(), offset, bytes);
+      await writePart(inactive(slots), offset, bytes);
     },
     async sha256(size) {
-      return digestOf(await inactive(), size);
+      return digestOf(inactive(await load()), size);
     },
     async markBootable(next) {
       await save({ ...(await load()), next });
@@ -84,49 +94,69 @@ function parseSlots(text: string, path: string): SlotsFile {
   try {
     return slotsFileSchema.parse(JSON.parse(text));
   } catch (cause) {
-    throw new DeviceError("slots-broken", `${path}`, { cause });
+    throw new DeviceError("slots-broken", path, { cause, path });
   }
 }
 
 async function readPart(path: string, offset: number, length: number): Promise<Uint8Array<ArrayBuffer>> {
-  const part = new Uint8Array(length);
   try {
-    const image = await open(path, "r");
-    try {
-      const { bytesRead } = await image.read(part, 0, length, offset);
-      return part.slice(0, bytesRead);
-    } finally {
-      await image.close();
-    }
+    return await withFile(path, readOnly, async (image) => readUntilFull(image, offset, length));
   } catch (cause) {
     if (errorCode(cause) === "ENOENT") return new Uint8Array();
-    throw denied(path, cause);
+    throw fileFault(path, cause);
   }
 }
 
+/** A call may read less than was asked for, and ends the file only with nothing. */
+async function readUntilFull(image: FileHandle, offset: number, length: number): Promise<Uint8Array<ArrayBuffer>> {
+  const part = new Uint8Array(length);
+  let filled = 0;
+  while (filled < length) {
+    const { bytesRead } = await image.read(part, filled, length - filled, offset + filled);
+    if (bytesRead === 0) return part.slice(0, filled);
+    filled += bytesRead;
+  }
+  return part;
+}
+
+/** The first write makes the file anew: what stood there, and whatever it was linked to, is not written through. */
 async function writePart(path: string, offset: number, bytes: Uint8Array): Promise<void> {
   try {
     await makeFolder(join(path, ".."));
-    const image = await open(path, offset === 0 ? "w" : "r+", 0o600);
-    try {
-      await image.write(bytes, 0, bytes.length, offset);
+    if (offset === 0) await rm(path, { force: true });
+    await withFile(path, offset === 0 ? createOnly : changeOnly, async (image) => {
+      await writeUntilDone(image, offset, bytes);
       await image.sync();
-    } finally {
-      await image.close();
-    }
+    });
   } catch (cause) {
-    throw denied(path, cause);
+    throw fileFault(path, cause);
   }
 }
+
+/** A call may write less than it was given; a full disk says so only at the next one. */
+async function writeUntilDone(image: FileHandle, offset: number, bytes: Uint8Array): Promise<void> {
+  for (let written = 0; written < bytes.length;) {
+    const { bytesWritten } = await image.write(bytes, written, bytes.length - written, offset + written);
+    written += bytesWritten;
+  }
+}
+
+/** Pieces of 64 KiB would cost more to read than to hash. */
+const hashedAtOnce = 1 << 20;
 
 async function digestOf(path: string, size: number): Promise<Uint8Array<ArrayBuffer>> {
   const hash = createHash("sha256");
   try {
-    // Node's usual 64 KiB cost more to read than to hash.
-    const options = { end: size - 1, highWaterMark: 1_048_576 };
-    if (size > 0) for await (const part of createReadStream(path, options)) hash.update(part);
+    await withFile(path, readOnly, async (image) => {
+      for (let done = 0; done < size;) {
+        const part = await readUntilFull(image, done, Math.min(hashedAtOnce, size - done));
+        if (part.length === 0) return;
+        hash.update(part);
+        done += part.length;
+      }
+    });
   } catch (cause) {
-    throw denied(path, cause);
+    throw fileFault(path, cause);
   }
   return new Uint8Array(hash.digest());
 }

@@ -51,7 +51,7 @@ async function parseKeys(text: string, path: string): Promise<DeviceKeys> {
     return await importDeviceKeys(keyFileSchema.parse(JSON.parse(text)));
   } catch {
     // No cause: a parser's message may quote what it read.
-    throw new DeviceError("keys-missing", `${path} is damaged`);
+    throw new DeviceError("keys-missing", `${path} is damaged`, { path });
   }
 }
 

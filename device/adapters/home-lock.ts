@@ -1,73 +1,81 @@
-import { link, readFile, rename, rm, unlink, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { randomBytes } from "node:crypto";
+import { readdir } from "node:fs/promises";
 
 import { DeviceError } from "../device-error.ts";
-import { denied, errorCode, makeFolder } from "./durable-file.ts";
+import { fileFault, makeFolder } from "./durable-file.ts";
+import { type Other, publishEntry, readEntry } from "./lock-entry.ts";
+import { type ProcessMark, ownMark } from "./process-mark.ts";
+
+/** `lock.<random>`; with a dot before it while it is made. */
+const entryName = /^\.?lock\.[0-9a-f]{24}$/;
+/** How long who may stay waits for those who are to go, and between two looks. */
+const patienceMilliseconds = 5_000;
+const pauseMilliseconds = 20;
 
 /**
- * Keeps two processes out of one home: the delivery rules allow one sender. The lock is a file with the owner's process id; one whose owner is
- * gone is taken over.
+ * Keeps two processes out of one home: the delivery rules allow one sender. Each that wants the home shows an entry of its own, and has it once
+ * it sees no other living one: of two, the second to appear sees the first, so never both have it. Entries of processes that are gone are
+ * cleared away by whoever sees them. It works between containers on one machine, not between machines that share a file system.
  * @returns releases the lock
- * @throws DeviceError `home-busy` · `home-denied`
+ * @throws DeviceError `home-busy` · `home-unsafe` · `home-denied` · `no-space`
+ * @example
+ * const unlock = await lockHome("/var/lib/meter");
+ * try {
+ *   await (await Device.open({ ports })).checkFirmware();
+ * } finally {
+ *   await unlock();
+ * }
  */
 export async function lockHome(home: string): Promise<() => Promise<void>> {
-  const path = join(home, "lock");
-  try {
-    await makeFolder(home);
-  } catch (cause) {
-    throw denied(home, cause);
+  await makeFolder(home);
+  const own = await ownMark();
+  for (let tries = 0; tries < 5; tries += 1) {
+    const name = `lock.${randomBytes(12).toString("hex")}`;
+    const entry = await publishEntry(home, name, own);
+    if (!entry) continue;
+    try {
+      await prevail(home, name, own);
+      entry.hold();
+      return () => entry.withdraw();
+    } catch (error) {
+      await entry.withdraw();
+      throw error;
+    }
   }
-  for (let tries = 0; tries < 3; tries += 1) {
-    if (await take(path)) return () => rm(path, { force: true });
-    const owner = await readOwner(path);
-    if (owner !== null && isAlive(owner)) throw new DeviceError("home-busy", `process ${owner} holds ${path}`);
-    await clear(path, owner);
-  }
-  throw new DeviceError("home-busy", `${path} changes hands`);
+  throw new DeviceError("home-busy", `others come and go in ${home}`);
 }
 
-async function take(path: string): Promise<boolean> {
-  const mine = `${path}.${process.pid}`;
-  try {
-    await writeFile(mine, `${process.pid}\n`, { mode: 0o600 });
-    // A link appears with its content or not at all.
-    await link(mine, path);
-    return true;
-  } catch (cause) {
-    if (errorCode(cause) === "EEXIST") return false;
-    throw denied(path, cause);
-  } finally {
-    await rm(mine, { force: true });
-  }
-}
-
-/** Null for a lock that says nothing; no process of ours leaves one. */
-async function readOwner(path: string): Promise<number | null> {
-  try {
-    const owner = Number.parseInt(await readFile(path, "utf8"), 10);
-    return Number.isSafeInteger(owner) && owner > 0 ? owner : null;
-  } catch {
-    return null;
+/** Resolves once no other entry lives. Of those who only ask, all but the first by name give way, so that one of them gets it. */
+async function prevail(home: string, name: string, own: ProcessMark): Promise<void> {
+  const start = performance.now();
+  for (;;) {
+    const others = await livingOthers(home, name, own);
+    const tired = performance.now() - start > patienceMilliseconds;
+    const first = others.find((other) => other.holds || other.name < name || tired);
+    if (first) throw new DeviceError("home-busy", `${describe(first.mark, own)} works in ${home}`, { path: home });
+    if (others.length === 0) return;
+    await new Promise((resolve) => setTimeout(resolve, pauseMilliseconds));
   }
 }
 
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return errorCode(error) === "EPERM";
+async function livingOthers(
+  home: string,
+  name: string,
+  own: ProcessMark,
+): Promise<readonly (Other & { readonly name: string })[]> {
+  const names = await readdir(home).catch((cause: unknown) => Promise.reject(fileFault(home, cause)));
+  const others = [];
+  for (const found of names) {
+    if (!entryName.test(found) || found === name) continue;
+    const other = await readEntry(home, found, own);
+    // What is still being made will itself look at what is here.
+    if (other && !found.startsWith(".")) others.push({ ...other, name: found });
   }
+  return others;
 }
 
-/** Takes the dead lock away under a name of our own first, so that of two who find it only one removes it. */
-async function clear(path: string, owner: number | null): Promise<void> {
-  const aside = `${path}.${process.pid}.stale`;
-  try {
-    await rename(path, aside);
-    if ((await readOwner(aside)) === owner) await unlink(aside);
-    else await rename(aside, path);
-  } catch {
-    // Somebody else was quicker; the next try sees whose it is.
-  }
+function describe(mark: ProcessMark | null, own: ProcessMark): string {
+  if (!mark) return "a process that does not answer";
+  const elsewhere = mark.namespace === own.namespace ? "" : " of another container, by its own count,";
+  return `process ${mark.pid}${elsewhere}`;
 }

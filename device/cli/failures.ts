@@ -102,14 +102,19 @@ export const failures = {
     next: "what the system means by its code is not known here: look at the file it names and at the disk, or name another --home",
   },
   "home-broken": { exit: 11, next: `restore the state from a backup (never the keys); or ${startAfresh}` },
+  "home-unsafe": {
+    exit: 11,
+    next: "take that right away from them (`chmod go-w`), or name a folder of its own as --home",
+  },
+  "home-changed": {
+    exit: 11,
+    next: "run the command again; if it stays, find what else works in this home: only one process may, and no two machines",
+  },
   "no-space": {
     exit: 11,
-    next: "free some space where --home is and run the command again; it goes on where it stopped",
+    next: "free some space and run the same command again; it goes on where it stopped",
   },
-  "slots-broken": {
-    exit: 11,
-    next: "the identity is not in it: remove that one file, and say what runs with `sealpost-device register --firmware-version NAME --firmware-counter N`",
-  },
+  "slots-broken": { exit: 11, next: "remove that one file, and say what runs: `sealpost-device register --help`" },
   "keys-missing": { exit: 11, next: startAfresh },
 } as const satisfies Record<FailureCode, { exit: ExitCode; next: string }>;
 
@@ -137,11 +142,25 @@ const systemCodes: { readonly [errno: string]: string } = {
   EIO: "the disk does not answer as it should: look at the system's log before anything else is written to it",
 };
 
+/** Advice that names the file. */
+const aboutPath: { readonly [code in DeviceErrorCode]?: (path: string) => string } = {
+  "home-unsafe": (path) =>
+    `run \`chmod go-w ${path}\`, or name a folder of its own as --home; a file system that knows no permissions (FAT) has to be mounted with umask=077`,
+  "no-space": (path) =>
+    `free some space where ${path} lies, and run the same command again; it goes on where it stopped`,
+  "slots-broken": (path) =>
+    `the device's identity is not in it: remove ${path}, and say what runs with \`sealpost-device register --firmware-version NAME --firmware-counter N\``,
+};
+
 /** What to do next, by the most telling thing that is known. */
-export function adviceFor({ code, circumstance, cause }: Pick<DeviceError, "code" | "circumstance" | "cause">): string {
+export function adviceFor(
+  error: Pick<DeviceError, "code" | "circumstance" | "cause"> & { readonly path?: string | undefined },
+): string {
+  const { code, circumstance, cause, path } = error;
   if (circumstance) return circumstances[circumstance];
+  const named = path === undefined ? undefined : aboutPath[code]?.(path);
   const bySystem = code === "home-denied" ? systemCodes[errorCode(cause) ?? ""] : undefined;
-  return bySystem ?? failures[code].next;
+  return named ?? bySystem ?? failures[code].next;
 }
 
 /** The table of exit codes and the error codes behind each. */

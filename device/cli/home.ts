@@ -22,29 +22,35 @@ export type Home = {
   readonly output: Output;
 };
 
-/** Runs a verb with the home locked: no two commands send from one queue. A home that does not exist is not made by looking into it. */
-export async function inHome(command: Command, verb: (home: Home) => Promise<void>, create = false): Promise<void> {
+/** The home as it lies there. For reading alone; whoever changes it uses `inHome`. */
+export function openHome(command: Command): Home {
   const program = command.parent ?? command;
   const { home: folder, via, maxWait } = readGlobalOptions(program);
   const output = Output.of(program);
-  const unlock = create || existsSync(folder) ? await lockHome(folder) : async () => {};
+  return {
+    folder,
+    output,
+    ports: {
+      keys: fileKeyStore(join(folder, "keys")),
+      state: fileStateStore(join(folder, "state.json")),
+      slots: fileFirmwareSlots(join(folder, "slots")),
+      messages: fetchMessageTransport(),
+    },
+    options: {
+      ...(via === undefined ? {} : { via }),
+      maxWaitSeconds: maxWait,
+      backOff: { firstSeconds: 0.5, mostSeconds: 30 },
+      onRetry: ({ seconds, why }) => output.note(`${why}; trying again in ${seconds.toFixed(1)} s`),
+    },
+  };
+}
+
+/** Runs a verb with the home locked: no two commands send from one queue. A home that does not exist is not made by looking into it. */
+export async function inHome(command: Command, verb: (home: Home) => Promise<void>, create = false): Promise<void> {
+  const home = openHome(command);
+  const unlock = create || existsSync(home.folder) ? await lockHome(home.folder) : async () => {};
   try {
-    await verb({
-      folder,
-      output,
-      ports: {
-        keys: fileKeyStore(join(folder, "keys")),
-        state: fileStateStore(join(folder, "state.json")),
-        slots: fileFirmwareSlots(join(folder, "slots")),
-        messages: fetchMessageTransport(),
-      },
-      options: {
-        ...(via === undefined ? {} : { via }),
-        maxWaitSeconds: maxWait,
-        backOff: { firstSeconds: 0.5, mostSeconds: 30 },
-        onRetry: ({ seconds, why }) => output.note(`${why}; trying again in ${seconds.toFixed(1)} s`),
-      },
-    });
+    await verb(home);
   } finally {
     await unlock();
   }

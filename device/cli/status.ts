@@ -1,11 +1,11 @@
 import type { Command } from "commander";
 
-import { Device } from "../device.ts";
-import { isDeviceError } from "../device-error.ts";
+import { toSettings } from "../options.ts";
 import type { DeviceStatus } from "../state/device-status.ts";
 import { statusOf } from "../state/status-of.ts";
 import { StateCell } from "../state/state-cell.ts";
-import { type Home, inHome } from "./home.ts";
+import { ServiceKeys } from "../trust/service-keys.ts";
+import { type Home, openHome } from "./home.ts";
 
 export function registerStatus(program: Command): void {
   program
@@ -14,21 +14,17 @@ export function registerStatus(program: Command): void {
     .description("Shows what this device knows of itself, without asking anyone.")
     .addHelpText("after", "\nExample:\n  $ sealpost-device status --json")
     .action(async (_options: unknown, command: Command) => {
-      await inHome(command, async (home) => {
-        const status = await readStatus(home);
-        home.output.result(linesOf(status, home.folder), status);
-      });
+      const home = openHome(command);
+      const status = await readStatus(home);
+      home.output.result(linesOf(status, home.folder), status);
     });
 }
 
-/** A home that has no identity yet has a status too. */
+/** Reads alone, so it needs no lock, works beside a command that runs, and on a home that cannot be written. */
 async function readStatus({ ports, options }: Home): Promise<DeviceStatus> {
-  try {
-    return (await Device.open({ ports, options })).status();
-  } catch (error) {
-    if (!isDeviceError(error) || error.code !== "not-bootstrapped") throw error;
-    return statusOf((await StateCell.load(ports.state)).state);
-  }
+  const cell = await StateCell.load(ports.state);
+  if (cell.state?.phase !== "enrolled") return statusOf(cell.state);
+  return statusOf(cell.state, await ServiceKeys.open(cell, toSettings(options).timing));
 }
 
 const advice = {

@@ -1,6 +1,6 @@
 import { execFile, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { mkdtemp, readFile, readdir, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdtemp, readFile, readdir, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -14,6 +14,7 @@ import { adviceFor, failures } from "../../device/cli/failures.ts";
 import { type DeviceErrorCode, deviceErrors } from "../../device/device-error.ts";
 import { issueEdgeCertificates } from "../../local/network/certificates.ts";
 import { type Bench, issueCredential, openBench, registryEntry } from "./support/bench.ts";
+import { readOnlyView } from "./support/file-systems.ts";
 import { type LiveService, startLiveService, unusedAddress } from "./support/live-service.ts";
 import { makeRelease, publishRelease } from "./support/release.ts";
 
@@ -211,19 +212,40 @@ describe("a newcomer's mistakes", () => {
     expect((await run("status")).out).not.toContain("pending");
   });
 
-  test("fails/home in use", async () => {
+  test("fails/home in use: nothing but status", async () => {
     await enrol();
     const unlock = await lockHome(home);
     expect(await failure("home-busy", "check")).toContain(String(process.pid));
+    expect(await run("status")).toMatchObject({ exit: 0, out: expect.stringContaining("provisioned") });
     await unlock();
+  });
+
+  test("fails/a home that others can write to: the advice names the chmod", async () => {
+    await enrol();
+    await chmod(home, 0o777);
+    expect(await failureWith(`run \`chmod go-w ${home}\``, "home-unsafe", "check")).toContain("has mode 0777");
+    await chmod(home, 0o700);
+    expect((await run("check")).exit).toBe(3);
+  });
+
+  test("ok/status of a home that cannot be written", async ({ skip, onTestFinished }) => {
+    const readOnly = await enrol().then(() => readOnlyView(folder));
+    if (!readOnly) return skip("this machine does not let a test mount one");
+    onTestFinished(() => readOnly.unmount());
+    home = join(readOnly.path, "home");
+    expect(await run("status")).toMatchObject({ exit: 0, out: expect.stringContaining("provisioned") });
+    expect((await run("check")).err).toContain("mounted read-only");
   });
 
   test("fails/the record of the slots is damaged: the advice spares the device, and heals it", async () => {
     await enrol();
     await run(...register);
     await writeFile(join(home, "slots", "slots.json"), "{");
-    expect(await failure("slots-broken", "update")).not.toContain("revoke");
-    await rm(join(home, "slots", "slots.json"));
+    const file = join(home, "slots", "slots.json");
+    expect(await failureWith("the device's identity is not in it", "slots-broken", "update")).toContain(
+      `remove ${file}`,
+    );
+    await rm(file);
     expect((await run(...register)).exit).toBe(0);
     expect((await run("update")).exit).toBe(0);
   });

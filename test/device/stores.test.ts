@@ -1,4 +1,4 @@
-import { chmod, mkdtemp, readFile, readdir, rm, stat, writeFile } from "node:fs/promises";
+import { chmod, link, mkdir, mkdtemp, readFile, readdir, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -13,6 +13,7 @@ import { memoryKeyStore } from "../../device/adapters/memory-key-store.ts";
 import { memoryStateStore } from "../../device/adapters/memory-state-store.ts";
 import { thumbprints } from "../../device/keys/device-keys.ts";
 import type { DeviceKeys, FirmwareSlots } from "../../device/ports.ts";
+import { smallFileSystem } from "./support/file-systems.ts";
 
 let folder: string;
 beforeEach(async () => {
@@ -189,25 +190,105 @@ describe("files", () => {
   });
 });
 
-describe("lock", () => {
-  test("fails/held: busy, then free", async () => {
-    const unlock = await lockHome(folder);
-    await expect(lockHome(folder)).rejects.toMatchObject({
-      code: "home-busy",
-      why: expect.stringContaining(String(process.pid)),
-    });
-    await unlock();
-    await (
-      await lockHome(folder)
-    )();
+describe("another process on the same file", () => {
+  test("fails/what it wrote meanwhile is not overwritten, nor what it made or took away", async () => {
+    const path = join(folder, "state.json");
+    const [ours, theirs] = [fileStateStore(path), fileStateStore(path)];
+    await ours.load();
+    await theirs.load();
+    await theirs.save({ seq: 1 });
+    await expect(ours.save({ seq: 0 })).rejects.toMatchObject({ code: "home-changed" });
+    await ours.load();
+    await theirs.save({ seq: 2 });
+    await expect(ours.save({ seq: 0 })).rejects.toMatchObject({ code: "home-changed" });
+    expect(await theirs.load()).toEqual({ seq: 2 });
+    await rm(path);
+    await expect(theirs.save({ seq: 3 })).rejects.toMatchObject({ code: "home-changed" });
     expect(await readdir(folder)).toEqual([]);
   });
+});
 
-  test("ok/the owner is gone", async () => {
-    // Process ids end below 2^22 on Linux and 99,999 on macOS.
-    await writeFile(join(folder, "lock"), "4999999\n");
-    const unlock = await lockHome(folder);
-    expect(await readFile(join(folder, "lock"), "utf8")).toBe(`${process.pid}\n`);
-    await unlock();
+describe("a folder that others can write to", () => {
+  const cases: Record<string, (path: string) => Promise<unknown>> = {
+    state: async (path) => fileStateStore(join(path, "state.json")).load(),
+    "state, written": async (path) => fileStateStore(join(path, "state.json")).save({}),
+    keys: async (path) => fileKeyStore(path).create("current"),
+    slots: async (path) => fileFirmwareSlots(path).install(v(1)),
+    lock: async (path) => lockHome(path),
+  };
+  for (const [name, use] of Object.entries(cases)) {
+    test(`fails/${name}: refused, and nothing is written`, async () => {
+      for (const mode of [0o777, 0o770, 0o702]) {
+        await chmod(folder, mode);
+        await expect(use(folder)).rejects.toMatchObject({ code: "home-unsafe", path: folder });
+        expect(await readdir(folder)).toEqual([]);
+      }
+      await chmod(folder, 0o755);
+      await use(folder);
+    });
+  }
+});
+
+describe("a link in the place of a file", () => {
+  let target: string;
+  beforeEach(async () => {
+    target = join(folder, "target");
+    await writeFile(target, "before");
+    await mkdir(join(folder, "home"), { mode: 0o700 });
   });
+  const place = async (name: string) => symlink(target, join(folder, "home", name));
+
+  test("fails/a slot is made anew, not written through; what is read is no link", async () => {
+    const slots = fileFirmwareSlots(join(folder, "home"));
+    await slots.install(v(1));
+    await place("b.bin");
+    await expect(slots.read(0, 6)).rejects.toMatchObject({
+      code: "home-denied",
+      why: expect.stringContaining("ELOOP"),
+    });
+    await expect(slots.write(3, new Uint8Array([1]))).rejects.toMatchObject({ code: "home-denied" });
+    await slots.write(0, new Uint8Array([1]));
+    expect([...(await slots.read(0, 6))]).toEqual([1]);
+    expect(await readFile(target, "utf8")).toBe("before");
+  });
+
+  test("fails/a hard link to a slot is not written through either", async () => {
+    const slots = fileFirmwareSlots(join(folder, "home"));
+    await slots.install(v(1));
+    await link(target, join(folder, "home", "b.bin"));
+    await slots.write(0, new Uint8Array([1]));
+    expect(await readFile(target, "utf8")).toBe("before");
+  });
+
+  test("fails/state and keys are not read from it, and replace it", async () => {
+    await place("state.json");
+    await place("current.json");
+    const state = fileStateStore(join(folder, "home", "state.json"));
+    await expect(state.load()).rejects.toMatchObject({ code: "home-denied" });
+    await expect(fileKeyStore(join(folder, "home")).load("current")).rejects.toMatchObject({ code: "home-denied" });
+    await state.save({});
+    expect(await state.load()).toEqual({});
+    expect(await readFile(target, "utf8")).toBe("before");
+  });
+});
+
+test("fails/a full file system: no space, wherever it ends, and the slot keeps what it took", async ({
+  skip,
+  onTestFinished,
+}) => {
+  const mounted = smallFileSystem(256 << 10);
+  if (!mounted) return skip("this machine does not let a test mount one");
+  onTestFinished(() => mounted.unmount());
+  const slots = fileFirmwareSlots(join(mounted.path, "slots"));
+  await slots.install(v(1));
+  await slots.write(0, new Uint8Array(100_000).fill(7));
+  const state = fileStateStore(join(mounted.path, "state.json"));
+  await state.save({ kept: true });
+  // Takes what fits, and says so only at the next call.
+  await expect(slots.write(100_000, new Uint8Array(200_000))).rejects.toMatchObject({ code: "no-space" });
+  expect((await slots.read(0, 100_000)).every((byte) => byte === 7)).toBe(true);
+  await writeFile(join(mounted.path, "rest"), new Uint8Array(1 << 20)).catch(() => {});
+  await expect(state.save({ filler: "x".repeat(5_000) })).rejects.toMatchObject({ code: "no-space" });
+  expect(await state.load()).toEqual({ kept: true });
+  expect(await readdir(mounted.path)).toEqual(["rest", "slots", "state.json"]);
 });
