@@ -1,9 +1,9 @@
 import { deregistration } from "@sealpost/protocol/exchanges/deregistration.ts";
 import { openReceipt } from "@sealpost/protocol/documents/receipt.ts";
-import { isTokenError } from "@sealpost/protocol/token/token-error.ts";
+import { TokenError, isTokenError } from "@sealpost/protocol/token/token-error.ts";
 
 import { settleRow } from "./delivery/settle-row.ts";
-import { type Thumbprints, thumbprints } from "./keys/device-keys.ts";
+import { storedThumbprints } from "./keys/device-keys.ts";
 import type { KeyStore } from "./ports.ts";
 import type { Enrolled } from "./state/state.ts";
 
@@ -14,12 +14,13 @@ export const settleDeregistration = settleRow(deregistration, async ({ receipt }
   return () => ({ format: 1, phase: "deregistered", serviceId, credentialId, deviceId, receipt });
 });
 
-/** The service may already have applied a renewal whose reply never came: then the receipt names the candidate keys. */
+/**
+ * By the keys that are there, whatever the state says of them: it may have been put back. The service may already have applied a renewal whose
+ * reply never came; then the receipt names the candidate.
+ */
 async function verifyReceipt(receipt: string, state: Enrolled, keys: Pick<KeyStore, "load">): Promise<void> {
-  const candidate = await keys.load("next");
-  const named: Thumbprints[] = [state, ...(candidate ? [await thumbprints(candidate)] : [])];
-  let last: unknown;
-  for (const { signingKey, encryptionKey } of named) {
+  let last: unknown = new TokenError("key-binding", "the key store is empty");
+  for (const { signingKey, encryptionKey } of await storedThumbprints(keys)) {
     try {
       await openReceipt(receipt, state.trust, { sub: state.deviceId, signingKey, encryptionKey });
       return;

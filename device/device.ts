@@ -14,7 +14,8 @@ import { settleFirmwareCheck, settleFirmwareReport } from "./firmware/settle.ts"
 import { settleRenewal } from "./identity/renewal.ts";
 import { settleRegistration } from "./registration.ts";
 import { exchangeCertificates } from "./identity/bootstrap.ts";
-import { certificateRequest } from "./identity/certificate-request.ts";
+import { KeyRenewal } from "./identity/key-renewal.ts";
+import { thumbprints } from "./keys/device-keys.ts";
 import { DeviceError, isDeviceError } from "./device-error.ts";
 import type { DeviceStatus } from "./state/device-status.ts";
 import { type BootVerdict, FirmwareUpdate } from "./firmware/update.ts";
@@ -52,31 +53,28 @@ const settleRows: SettleRows = {
   [deregistration.operation]: settleDeregistration,
 };
 
+type Line = {
+  readonly serviceKeys: ServiceKeys;
+  readonly outbox: Outbox;
+  readonly firmware: FirmwareUpdate;
+  readonly renewals: KeyRenewal;
+};
+type Begun = Line & { readonly patience: Patience };
+
 /**
  * A device, its verbs one by one the exchanges of the protocol. Every verb may be killed at any moment and called again; it goes on where it
  * stopped. Every verb throws `DeviceError` and nothing else but faults of the ports. One process at a time may use the same stores.
  */
 export class Device {
-  readonly #ports: DevicePorts;
   readonly #settings: Settings;
   readonly #cell: StateCell;
   /** Null once the device has de-registered: there is nobody to talk to. */
-  readonly #line: { serviceKeys: ServiceKeys; outbox: Outbox; firmware: FirmwareUpdate } | null;
+  readonly #line: Line | null;
 
-  #renewal: Promise<number> | undefined;
-
-  private constructor(ports: DevicePorts, settings: Settings, cell: StateCell, serviceKeys: ServiceKeys | null) {
-    this.#ports = ports;
+  private constructor(settings: Settings, cell: StateCell, line: Line | null) {
     this.#settings = settings;
     this.#cell = cell;
-    if (serviceKeys === null) {
-      this.#line = null;
-      return;
-    }
-    const { keys, messages, slots } = ports;
-    const outboxPorts = { cell, keys, messages, serviceKeys, settings, settleRows };
-    const outbox = new Outbox(outboxPorts);
-    this.#line = { serviceKeys, outbox, firmware: new FirmwareUpdate(outboxPorts, outbox, slots) };
+    this.#line = line;
   }
 
   /**
@@ -113,18 +111,24 @@ export class Device {
     const settings = toSettings(input.options ?? {});
     const cell = await StateCell.load(ports.state);
     await alignKeys(cell.state, ports.keys);
-    if (cell.state?.phase === "deregistered") return new Device(ports, settings, cell, null);
+    if (cell.state?.phase === "deregistered") return new Device(settings, cell, null);
     const serviceKeys = await ServiceKeys.open(cell, settings.timing);
-    if (!(await ports.keys.load("current"))) throw new DeviceError("keys-missing", "the key store is empty");
-    return new Device(ports, settings, cell, serviceKeys);
+    const present = await ports.keys.load("current");
+    if (!present) throw new DeviceError("keys-missing", "the key store is empty");
+    const { keys, messages, slots } = ports;
+    const outboxPorts = { cell, keys, messages, serviceKeys, settings, settleRows };
+    const outbox = new Outbox(outboxPorts);
+    const firmware = new FirmwareUpdate(outboxPorts, outbox, slots);
+    const renewals = new KeyRenewal(outboxPorts, outbox, await thumbprints(present));
+    return new Device(settings, cell, { serviceKeys, outbox, firmware, renewals });
   }
 
   /** Tells the service what this device is. Again whenever that changes. */
   async register(profile: DeviceProfile, options?: VerbOptions): Promise<{ readonly pollSeconds: number }> {
-    const { outbox } = this.#requireLine();
     const { model, hardware, firmware, capabilities = [] } = profile;
-    const body = { model, hardware, firmware, capabilities: [...capabilities] };
-    await this.#deliver(await outbox.enqueue(registration, body), this.#patience(options));
+    const body = checkBody(registration, { model, hardware, firmware, capabilities: [...capabilities] });
+    const { outbox, patience } = await this.#begin(options);
+    requireDone(await outbox.deliver(await outbox.enqueue(registration, body), patience));
     return { pollSeconds: this.#cell.enrolled.pollSeconds ?? 0 };
   }
 
@@ -134,7 +138,8 @@ export class Device {
    * @returns null when there is none
    */
   async checkFirmware(input: VerbOptions & { readonly again?: boolean } = {}): Promise<FirmwareOffer | null> {
-    return this.#requireLine().firmware.check(this.#patience(input), input.again ?? false);
+    const { firmware, patience } = await this.#begin(input);
+    return firmware.check(patience, input.again ?? false);
   }
 
   /**
@@ -145,11 +150,8 @@ export class Device {
   async updateFirmware(
     input: VerbOptions & { readonly again?: boolean; readonly onProgress?: (progress: UpdateProgress) => void } = {},
   ): Promise<FirmwareOffer | null> {
-    return this.#requireLine().firmware.apply(
-      this.#patience(input),
-      input.again ?? false,
-      input.onProgress ?? (() => {}),
-    );
+    const { firmware, patience } = await this.#begin(input);
+    return firmware.apply(patience, input.again ?? false, input.onProgress ?? (() => {}));
   }
 
   /**
@@ -157,23 +159,22 @@ export class Device {
    * network.
    */
   async confirmBoot(options?: VerbOptions): Promise<BootVerdict> {
-    return this.#requireLine().firmware.confirm(this.#patience(options));
+    const { firmware, patience } = this.#open(options);
+    return firmware.confirm(patience);
   }
 
   /** For devices that install firmware by other means than `updateFirmware`. */
   async reportFirmware(report: FirmwareReport, options?: VerbOptions): Promise<void> {
     const { counter, state, reason } = report;
-    const sent = { counter, state, ...(reason === undefined ? {} : { reason }) };
-    await this.#requireLine().firmware.report(sent, this.#patience(options));
+    const sent = checkBody(firmwareReport, { counter, state, ...(reason === undefined ? {} : { reason }) });
+    const { firmware, patience } = await this.#begin(options);
+    await firmware.report(sent, patience);
   }
 
   /** Replaces both key pairs and the certificate. The old signing key is gone once the service's answer is verified. */
   async renewKeys(options?: VerbOptions): Promise<void> {
-    const { outbox } = this.#requireLine();
-    const patience = this.#patience(options);
-    // One candidate at a time, and one message about it, whoever calls meanwhile.
-    this.#renewal ??= this.#queueRenewal(outbox).finally(() => (this.#renewal = undefined));
-    await this.#deliver(await this.#renewal, patience);
+    const { renewals, patience } = await this.#begin(options);
+    await renewals.renew(patience);
   }
 
   /**
@@ -181,7 +182,9 @@ export class Device {
    * @returns the signed receipt, also when called again
    */
   async deregister(input: VerbOptions & { readonly reason?: string } = {}): Promise<{ readonly receipt: string }> {
-    if (this.#line) await this.#leave(this.#line.outbox, input.reason, this.#patience(input));
+    const { reason } = input;
+    const body = checkBody(deregistration, reason === undefined ? {} : { reason });
+    if (this.#cell.state?.phase !== "deregistered") await this.#leave(await this.#begin(input), body);
     const { state } = this.#cell;
     if (state?.phase !== "deregistered") throw new DeviceError("reply-invalid", "it left no receipt");
     return { receipt: state.receipt };
@@ -189,50 +192,51 @@ export class Device {
 
   /** What is known here, without asking anyone. */
   status(): DeviceStatus {
-    return statusOf(this.#cell.state, this.#line?.serviceKeys);
+    const { state } = this.#cell;
+    if (!this.#line || state?.phase !== "enrolled") return statusOf(state);
+    const { serviceKeys, renewals } = this.#line;
+    return { ...statusOf(state, serviceKeys), signingKey: renewals.signingKey };
   }
 
-  /** @returns the seq of the renewal that is under way, or of a new one */
-  async #queueRenewal(outbox: Outbox): Promise<number> {
-    const { queue, deviceId } = this.#cell.enrolled;
-    const underWay = queue.pending.find(({ operation }) => operation === renewal.operation);
-    if (underWay) return underWay.seq;
-    const candidate = await this.#ports.keys.create("next");
-    return outbox.enqueue(renewal, await certificateRequest(candidate, deviceId));
+  async #leave({ outbox, patience }: Begun, body: RequestOf<typeof deregistration>): Promise<void> {
+    const underWay = this.#cell.enrolled.queue.pending.find(isDeregistration);
+    const seq = underWay?.seq ?? (await enqueueLast(outbox, body, patience));
+    requireDone(await outbox.deliver(seq, patience));
   }
 
-  async #leave(outbox: Outbox, reason: string | undefined, patience: Patience): Promise<void> {
-    if (this.#cell.state?.phase === "deregistered") return;
-    const body = checkBody(deregistration, reason === undefined ? {} : { reason });
-    const underWay = this.#cell.enrolled.queue.pending.find(({ operation }) => operation === deregistration.operation);
-    if (underWay) return this.#deliver(underWay.seq, patience);
-    await this.#deliver(await this.#enqueueLast(outbox, body, patience), patience);
+  /** Somebody to talk to, and the caller's patience. */
+  #open(options?: VerbOptions): Begun {
+    if (!this.#line || this.#cell.state?.phase === "deregistered") throw new DeviceError("deregistered", "");
+    return { ...this.#line, patience: new Patience(this.#settings, options) };
   }
 
-  /** Everything else first, also what another caller queues meanwhile. */
-  async #enqueueLast(outbox: Outbox, body: RequestOf<typeof deregistration>, patience: Patience): Promise<number> {
-    for (;;) {
-      await outbox.flush(patience);
-      try {
-        return await outbox.enqueue(deregistration, body);
-      } catch (error) {
-        if (!isDeviceError(error) || error.code !== "queue-full") throw error;
-      }
+  /** What a verb that sends begins with: a certificate of the present keys, too. */
+  async #begin(options?: VerbOptions): Promise<Begun> {
+    const begun = this.#open(options);
+    const isLeaving = this.#cell.enrolled.queue.pending.some(isDeregistration);
+    if (!isLeaving) await begun.renewals.restoreCertificate(begun.patience);
+    return begun;
+  }
+}
+
+/** Everything else first, also what another caller queues meanwhile. */
+async function enqueueLast(
+  outbox: Outbox,
+  body: RequestOf<typeof deregistration>,
+  patience: Patience,
+): Promise<number> {
+  for (;;) {
+    await outbox.flush(patience);
+    try {
+      return await outbox.enqueue(deregistration, body);
+    } catch (error) {
+      if (!isDeviceError(error) || error.code !== "queue-full") throw error;
     }
   }
+}
 
-  async #deliver(seq: number, patience: Patience): Promise<void> {
-    requireDone(await this.#requireLine().outbox.deliver(seq, patience));
-  }
-
-  #patience(options?: VerbOptions): Patience {
-    return new Patience(this.#settings, options);
-  }
-
-  #requireLine() {
-    if (this.#line && this.#cell.state?.phase !== "deregistered") return this.#line;
-    throw new DeviceError("deregistered", "");
-  }
+function isDeregistration({ operation }: { readonly operation: string }): boolean {
+  return operation === deregistration.operation;
 }
 
 /**

@@ -32,6 +32,8 @@ export type DeviceOptions = {
    * a message or a piece of an image is through. 0 is one short try. Default: for ever.
    */
   readonly maxWaitSeconds?: number;
+  /** The largest reply that this device takes, in bytes of its token; at least 2,048. Default: the protocol's limit. */
+  readonly replyBytes?: number;
   /** Validity of a sealed request; more for store-and-forward links. */
   readonly lifetimeSeconds?: number;
   /**
@@ -53,6 +55,7 @@ export type Settings = {
   readonly via: string | undefined;
   readonly replyKey: "one-time" | "certified";
   readonly maxWaitSeconds: number;
+  readonly replyBytes: number | undefined;
   readonly lifetimeSeconds: number;
   readonly recordList: "use" | "skip";
   readonly firstSeconds: number;
@@ -84,6 +87,7 @@ export function toSettings(options: DeviceOptions): Settings {
     via: options.via === undefined ? undefined : requireBase("via", options.via, messageSchemes, "argument-invalid"),
     replyKey: options.replyKey ?? "one-time",
     maxWaitSeconds: options.maxWaitSeconds ?? Infinity,
+    replyBytes: checkReplyBytes(options.replyBytes),
     lifetimeSeconds: Math.min(options.lifetimeSeconds ?? limits.lifetimeSeconds, limits.longestLifetimeSeconds),
     recordList: options.recordList ?? "use",
     firstSeconds: options.backOff?.firstSeconds ?? 1,
@@ -92,4 +96,9 @@ export function toSettings(options: DeviceOptions): Settings {
     signal: options.signal,
     onRetry: options.onRetry ?? (() => {}),
   };
+}
+
+function checkReplyBytes(bytes: number | undefined): number | undefined {
+  if (bytes === undefined || (Number.isSafeInteger(bytes) && bytes >= limits.leastReplyBytes)) return bytes;
+  throw new DeviceError("argument-invalid", `replyBytes is not a whole number from ${limits.leastReplyBytes}`);
 }

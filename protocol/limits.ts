@@ -37,6 +37,8 @@ export const limits = {
   retrySeconds: 3_600,
   /** Bases of the message plane that a device keeps of all the trust documents that it believed. */
   rememberedBases: 32,
+  /** A device that knows of newer documents asks every base for them at most once in this time. */
+  catchUpSeconds: 3_600,
   /** One try of a message or of `/keys`, from the connection to the last byte; for an image, until it begins. */
   trySeconds: 30,
   firmware: {

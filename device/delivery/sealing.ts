@@ -38,11 +38,12 @@ export async function sealCopy(
     readonly keys: DeviceKeys;
     readonly serverKey: ServerKey;
     readonly replyKey: "one-time" | "certified";
+    readonly replyBytes: number | undefined;
     readonly iat: number;
     readonly exp: number;
   },
 ): Promise<{ token: string; copy: SealedCopy }> {
-  const { keys, serverKey, iat, exp } = how;
+  const { keys, serverKey, replyBytes, iat, exp } = how;
   const { jti, seq, operation, body } = message;
   const certified = {
     replyKey: await thumbprint(await publicJwk(keys.encryption)),
@@ -61,6 +62,7 @@ export async function sealCopy(
       ack: acknowledged(state.queue),
       serverKey: serverKey.kid,
       replyKey: oneTimeJwk ?? certified.replyKey,
+      ...(replyBytes === undefined ? {} : { replyBytes }),
       operation,
       body,
     },

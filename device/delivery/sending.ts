@@ -44,6 +44,8 @@ export class Sending {
   /** The bases of this round that are still to be tried. */
   #rest: readonly string[] = [];
   #rounds = 0;
+  /** The last authentic reply, until what it says of newer documents is followed. */
+  #heard: { readonly reply: Reply; readonly base: string } | undefined;
   /** What came of the tries of this round. */
   #setbacks: readonly Setback[] = [];
   #timeOfRefusal: number | undefined;
@@ -68,6 +70,7 @@ export class Sending {
     const transport = boundedTransport(this.#ports.messages, patience, 1 + rest.length);
     this.#rest = rest;
     const tried = await this.#try(base, transport);
+    await this.#catchUp(patience);
     if ("kind" in tried) return tried;
     this.#setbacks = [...this.#setbacks, tried];
     if (this.#rest.length > 0) return { kind: "next", ...together(this.#setbacks) };
@@ -76,6 +79,21 @@ export class Sending {
     const { read } = boundedTransport(this.#ports.messages, patience, everyBase.length);
     if (await serviceKeys.fetchFrom(everyBase, read)) return { kind: "again" };
     return { kind: "later", ...together(this.#setbacks) };
+  }
+
+  /** What became of the message is certain by then, so nothing that goes wrong here changes it. */
+  async #catchUp(patience: Patience): Promise<void> {
+    const { cell, serviceKeys, settings, messages } = this.#ports;
+    const heard = this.#heard;
+    this.#heard = undefined;
+    if (!heard || cell.state?.phase !== "enrolled") return;
+    const bases = [...new Set([heard.base, ...tryOrder(cell.state, settings.via)])];
+    const { read } = boundedTransport(messages, patience, bases.length);
+    try {
+      await serviceKeys.catchUp(heard.reply, bases, read);
+    } catch (error) {
+      if (!isDeviceError(error)) throw error;
+    }
   }
 
   async #try(base: string, transport: BoundedTransport): Promise<Attempt | Setback> {
@@ -111,9 +129,9 @@ export class Sending {
     if (!serverKey) return null;
     const iat = this.#timeOfRefusal ?? clock.now();
     const exp = iat + settings.lifetimeSeconds;
-    const { replyKey } = settings;
+    const { replyKey, replyBytes } = settings;
     const keys = await this.#keys(asCandidate);
-    const sealed = await sealCopy(this.#message, cell.enrolled, { keys, serverKey, replyKey, iat, exp });
+    const sealed = await sealCopy(this.#message, cell.enrolled, { keys, serverKey, replyKey, replyBytes, iat, exp });
     this.#copies = [sealed.copy, ...this.#copies].slice(0, rememberedCopies);
     return sealed.token;
   }
@@ -132,6 +150,7 @@ export class Sending {
 
   async #conclude(reply: Reply, base: string, transport: BoundedTransport): Promise<Attempt> {
     this.#ports.serviceKeys.clock.correct(reply.time);
+    this.#heard = { reply, base };
     if (reply.status === "ok") return { kind: "outcome", outcome: await this.#accept(reply, base, transport) };
     if (!reply.body.retry) return { kind: "outcome", outcome: await this.#refused(reply) };
     if (reply.status === "clock" && this.#timeOfRefusal === undefined) {
@@ -152,7 +171,11 @@ export class Sending {
   /** What a reply brings may rest on a newer trust document than ours, so that is fetched before the reply is called unusable. */
   async #accept(reply: OkReply, base: string, { read }: BoundedTransport): Promise<Outcome> {
     let effect = await this.#settle(reply);
-    if (isDeviceError(effect) && (await this.#ports.serviceKeys.fetch(base, read))) effect = await this.#settle(reply);
+    if (isDeviceError(effect)) {
+      const { cell, serviceKeys, settings } = this.#ports;
+      const bases = [...new Set([base, ...tryOrder(cell.enrolled, settings.via)])];
+      if (await serviceKeys.fetchFrom(bases, read)) effect = await this.#settle(reply);
+    }
     if (isDeviceError(effect)) {
       await this.#resolve((state) => state, resolve);
       return { kind: "unusable", error: effect };

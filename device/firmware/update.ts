@@ -1,5 +1,6 @@
 import {
   type FirmwareCheckBody,
+  type FirmwareReportBody,
   type FirmwareState,
   firmwareCheck,
   firmwareReport,
@@ -109,7 +110,7 @@ export class FirmwareUpdate {
     return state;
   }
 
-  async report(report: { counter: number; state: FirmwareState; reason?: string }, patience: Patience): Promise<void> {
+  async report(report: FirmwareReportBody, patience: Patience): Promise<void> {
     const { counter, state } = report;
     const isGivenUp = state === "failed" || state === "rolled-back";
     const also = (before: Enrolled) =>

@@ -113,6 +113,7 @@ async function verifyAnswer(
       trust,
       addresses: firstAddresses(trust.messageUrls),
       keySet: keySet.token,
+      askedAt: null,
       time: answer.time,
       queue: emptyQueue,
       ended: null,

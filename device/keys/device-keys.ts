@@ -3,7 +3,7 @@ import { es256 } from "@sealpost/protocol/suites/es256.ts";
 import { thumbprint } from "@sealpost/protocol/token/keys.ts";
 import { toSigningJwk, type SigningJwk } from "@sealpost/protocol/suites/suites.ts";
 
-import type { DeviceKeys } from "../ports.ts";
+import type { DeviceKeys, KeyStore } from "../ports.ts";
 
 const signing = es256.key;
 const encryption = ecdhEs.key;
@@ -49,4 +49,10 @@ export async function thumbprints(keys: DeviceKeys): Promise<Thumbprints> {
     signingKey: await thumbprint(await publicJwk(keys.signing)),
     encryptionKey: await thumbprint(await publicJwk(keys.encryption)),
   };
+}
+
+/** Of the present keys, then of the candidate, as far as they are there. */
+export async function storedThumbprints(store: Pick<KeyStore, "load">): Promise<Thumbprints[]> {
+  const stored = [await store.load("current"), await store.load("next")];
+  return Promise.all(stored.filter((keys) => keys !== null).map(thumbprints));
 }

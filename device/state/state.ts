@@ -7,8 +7,16 @@ import * as z from "zod/mini";
 
 import { DeviceError } from "../device-error.ts";
 
+/**
+ * An object whose other members are kept as they are: a later version of this software wrote them, and may read them again. The types do not
+ * show them, so that nothing here is written by a slip of the pen.
+ */
+function open<Shape extends z.core.$ZodShape>(shape: Shape): z.ZodMiniObject<Shape, z.core.$strip> {
+  return z.looseObject(shape) as unknown as z.ZodMiniObject<Shape, z.core.$strip>;
+}
+
 /** A message for life: number, name and content never change; times, server key and reply key are made anew for each sending. */
-const pendingSchema = z.object({
+const pendingSchema = open({
   seq: z.int().check(z.positive()),
   jti: z.string(),
   operation: z.string(),
@@ -22,7 +30,7 @@ const unknownFateSchema = z.object({
   why: z.enum(["below-window", "revoked", "gone"]),
 });
 
-const queueSchema = z.object({
+const queueSchema = open({
   /** The next free seq. */
   next: z.int().check(z.positive()),
   /** In order of seq. */
@@ -59,7 +67,7 @@ const bootstrappingSchema = z.object({
   credential: credentialPackageSchema,
 });
 
-const enrolledSchema = z.object({
+const enrolledSchema = open({
   format: z.literal(1),
   phase: z.literal("enrolled"),
   serviceId: z.string(),
@@ -75,6 +83,8 @@ const enrolledSchema = z.object({
   trust: trustClaimsSchema,
   addresses: addressesSchema,
   keySet: z.string(),
+  /** When every base was last asked for documents that a reply named, by the clock below. */
+  askedAt: z.nullable(z.int()),
   /** What the clock said when this was written. */
   time: z.int(),
   queue: queueSchema,

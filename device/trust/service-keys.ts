@@ -1,4 +1,5 @@
 import { type KeySet, openKeySet } from "@sealpost/protocol/documents/key-set.ts";
+import { limits } from "@sealpost/protocol/limits.ts";
 import { parseJson } from "@sealpost/protocol/token/strict.ts";
 import { TokenError } from "@sealpost/protocol/token/token-error.ts";
 import { type CatchUp, catchUpSchema, followTrust } from "@sealpost/protocol/documents/trust.ts";
@@ -9,6 +10,9 @@ import { DeviceError, isDeviceError } from "../device-error.ts";
 import type { Timing } from "../ports.ts";
 import type { Enrolled } from "../state/state.ts";
 import type { StateCell } from "../state/state-cell.ts";
+
+/** What an authentic reply says of the newest documents; 0 where the service cannot say. */
+export type DocumentVersions = { readonly trustVersion: number; readonly keySetVersion: number };
 
 /** The newest verified key set, the clock that hangs on it, and the way to newer ones. Only what verifies from the pinned roots moves it, and only forward. */
 export class ServiceKeys {
@@ -72,6 +76,29 @@ export class ServiceKeys {
       if (error instanceof TokenError) return error.code === "unknown-key";
       throw error;
     }
+  }
+
+  /**
+   * An authentic reply named the newest documents. Whoever is behind asks the bases in turn until it has them, at most once an hour: somebody may
+   * hold them back, or serve old ones for a while.
+   */
+  async catchUp(
+    versions: DocumentVersions,
+    bases: readonly string[],
+    read: (url: string) => Promise<Uint8Array>,
+  ): Promise<void> {
+    const now = this.clock.now();
+    const { askedAt } = this.#cell.enrolled;
+    if (this.#has(versions) || (askedAt !== null && Math.abs(now - askedAt) < limits.catchUpSeconds)) return;
+    await this.#cell.change((state): Enrolled => ({ ...state, askedAt: now }));
+    for (const base of bases) {
+      await this.fetch(base, read);
+      if (this.#has(versions)) return;
+    }
+  }
+
+  #has({ trustVersion, keySetVersion }: DocumentVersions): boolean {
+    return this.#cell.enrolled.trust.version >= trustVersion && this.#keySet.version >= keySetVersion;
   }
 
   /**

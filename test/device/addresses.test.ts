@@ -8,7 +8,7 @@ import { type DeviceOptions } from "../../device/options.ts";
 import type { MessageTransport } from "../../device/ports.ts";
 import { firstAddresses, remember } from "../../device/trust/addresses.ts";
 import { type Bench, type Home, bootstrapped, openBench, profile, steadyTiming } from "./support/bench.ts";
-import { rotate } from "./support/rotate.ts";
+import { presentOpener, rotate } from "./support/rotate.ts";
 
 let bench: Bench;
 let home: Home;
@@ -22,15 +22,18 @@ beforeEach(async () => {
 afterEach(() => vi.restoreAllMocks());
 
 /** The device where only these hosts answer; what they serve is the service. */
-async function where(alive: Partial<Record<string, "all" | "keys">>, options: DeviceOptions = {}): Promise<Device> {
-  const check = (url: string, needs: "all" | "keys") => {
+async function where(
+  alive: Partial<Record<string, "all" | "keys" | "posts">>,
+  options: DeviceOptions = {},
+): Promise<Device> {
+  const check = (url: string, needs: "posts" | "keys") => {
     asked.push(url);
     const serves = alive[new URL(url).host];
     if (serves !== "all" && serves !== needs) throw new Error("ENOTFOUND");
   };
   const messages: MessageTransport = {
     async post(url, token) {
-      check(url, "all");
+      check(url, "posts");
       return home.messages.post(url, token);
     },
     async get(url, range) {
@@ -97,6 +100,71 @@ describe("a mistyped address is published and adopted", () => {
     // Each round: every address once for the message, once for the keys.
     expect(asked.filter((url) => url === "http://messages.test/keys")).toHaveLength(rounds);
     expect(rounds).toBeLessThan(10);
+  });
+});
+
+describe("a reply says which documents are the newest", () => {
+  /** A trust document and a key set by a new key; the message keys stay, so nothing but the versions tells. */
+  const renumber = (...messageUrls: string[]) =>
+    rotate(bench, { messageUrls }, { opener: presentOpener(bench), replyKey: bench.service.replyKey });
+  const keysAsked = () => asked.filter((url) => url.endsWith("/keys"));
+
+  test("ok/a device that is behind asks whoever answered, once", async () => {
+    const device = await where({ "messages.test": "all" });
+    await device.register(profile);
+    expect(keysAsked()).toEqual([]);
+    await renumber("http://moved.test");
+    await device.checkFirmware();
+    expect(device.status().trustVersion).toBe(2);
+    expect(keysAsked()).toEqual(["http://messages.test/keys"]);
+    asked = [];
+    await (await where({ "moved.test": "all" })).checkFirmware();
+    expect(asked).toEqual(["http://moved.test/messages"]);
+  });
+
+  test("ok/a relay that only carries messages: the others are asked", async () => {
+    await renumber("http://moved.test");
+    const device = await where({ "relay.test": "posts", "messages.test": "keys" }, { via: "http://relay.test" });
+    await device.register(profile);
+    expect(device.status().trustVersion).toBe(2);
+    expect(keysAsked()).toEqual(["http://relay.test/keys", "http://messages.test/keys"]);
+  });
+
+  test("ok/one such round an hour, also over a restart, and it changes no outcome", async () => {
+    await renumber("http://moved.test");
+    const device = await where({ "messages.test": "posts" });
+    await device.register(profile);
+    await device.checkFirmware();
+    const restarted = await where({ "messages.test": "posts" });
+    await restarted.checkFirmware();
+    expect(keysAsked()).toHaveLength(1);
+    expect(restarted.status().trustVersion).toBe(1);
+    bench.now += limits.catchUpSeconds;
+    await restarted.checkFirmware();
+    await restarted.checkFirmware();
+    expect(keysAsked()).toHaveLength(2);
+  });
+
+  test("ok/a service that cannot say is not asked", async () => {
+    await renumber("http://moved.test");
+    Object.assign(bench.service.messages, { documentVersions: async () => ({ trustVersion: 0, keySetVersion: 0 }) });
+    await (await where({ "messages.test": "all" })).register(profile);
+    expect(keysAsked()).toEqual([]);
+  });
+
+  test("fails/a caller who has had enough by then: the message is done all the same", async () => {
+    await renumber("http://moved.test");
+    const ends = new AbortController();
+    const get: MessageTransport["get"] = async () => {
+      ends.abort();
+      return new Promise<never>(() => {});
+    };
+    const device = await Device.open({
+      ports: { ...home, messages: { ...home.messages, get } },
+      options: { timing: steadyTiming(), signal: ends.signal },
+    });
+    await device.register(profile);
+    expect(device.status()).toMatchObject({ phase: "registered", pending: [], trustVersion: 1 });
   });
 });
 

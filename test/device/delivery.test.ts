@@ -12,7 +12,6 @@ import { isDeviceError } from "../../device/device-error.ts";
 import type { DeviceOptions } from "../../device/options.ts";
 import type { HttpAnswer, MessageTransport, StateStore } from "../../device/ports.ts";
 import { answerMessage } from "../../functions/receive/answer.ts";
-import { readDevice } from "../../functions/registry/device.ts";
 import type { CatchUp } from "@sealpost/protocol/documents/trust.ts";
 import { signingKey } from "../support/keys.ts";
 import { present, serviceId } from "../support/service.ts";
@@ -26,6 +25,7 @@ import {
   patient,
   profile,
   registryEntry,
+  setStatus,
   steadyTiming,
   toAnswer,
 } from "./support/bench.ts";
@@ -415,14 +415,7 @@ describe("a queue that was rolled back (counter loss)", () => {
 });
 
 describe("final refusals", () => {
-  const withStatus = async (status: "revoked" | "deregistered") => {
-    const { deviceId = "" } = device.status();
-    const stored = await readDevice(bench.service.store, deviceId, 1);
-    if (!stored) throw new Error("no device");
-    const { devicePuts } = await import("../../functions/registry/device.ts");
-    const identity = { ...stored.identity, revision: stored.identity.revision };
-    await bench.service.store.write(devicePuts(stored, { ...stored, identity, status }, 1));
-  };
+  const withStatus = (status: "revoked" | "deregistered") => setStatus(bench, device.status().deviceId, status);
 
   test("fails/revoked: what was pending is unknown, and nothing is sent any more", async () => {
     await device.register(profile);

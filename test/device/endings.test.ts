@@ -16,6 +16,7 @@ import {
   patient,
   profile,
   registryEntry,
+  setStatus,
 } from "./support/bench.ts";
 import { atEveryCall } from "./support/crash.ts";
 import { rotate } from "./support/rotate.ts";
@@ -121,6 +122,53 @@ describe("renewal", () => {
     });
     await device.renewKeys();
     expect(device.status()).toMatchObject({ trustVersion: 2, signingKey: await signingKeyOf(home) });
+  });
+});
+
+describe("a state that was put back from before a renewal, though its keys were not", () => {
+  const putBack = async (when: (renewed: Device) => Promise<unknown>) => {
+    const before = structuredClone(await home.state.load());
+    await when(device);
+    await home.state.save(before as object);
+    return Device.open({ ports: home, options: patient() });
+  };
+
+  test("ok/the keys in the store count, and the next verb asks for their certificate", async () => {
+    const back = await putBack((renewing) => renewing.renewKeys());
+    const present = await signingKeyOf(home);
+    expect(back.status().signingKey).toBe(present);
+    await back.checkFirmware();
+    expect(await home.state.load()).toMatchObject({ signingKey: present, queue: { pending: [] } });
+    expect((await journal(bench, back.status().deviceId)).filter((act) => act === "device.renewed")).toHaveLength(1);
+    await back.renewKeys();
+    expect(back.status().signingKey).not.toBe(present);
+  });
+
+  test("ok/it can leave, and its keys are erased", async () => {
+    const back = await putBack((renewing) => renewing.renewKeys());
+    await back.deregister();
+    expect(back.status().phase).toBe("deregistered");
+    expect(await home.keys.load("current")).toBeNull();
+  });
+
+  test("ok/put back with the renewal still pending", async () => {
+    const cut = await Device.open({
+      ports: { ...home, messages: { ...home.messages, post: async () => Promise.reject(new Error("cut")) } },
+      options: { ...patient(), maxWaitSeconds: 0 },
+    });
+    await expect(cut.renewKeys()).rejects.toMatchObject({ code: "no-answer" });
+    device = await Device.open({ ports: home, options: patient() });
+    const back = await putBack((renewing) => renewing.renewKeys());
+    await back.checkFirmware();
+    expect(await home.state.load()).toMatchObject({ signingKey: await signingKeyOf(home), queue: { pending: [] } });
+  });
+
+  test("fails/revoked meanwhile: that is what is said, once", async () => {
+    const back = await putBack(async (renewing) => {
+      await renewing.renewKeys();
+      await setStatus(bench, renewing.status().deviceId, "revoked");
+    });
+    await expect(back.checkFirmware()).rejects.toMatchObject({ code: "revoked" });
   });
 });
 

@@ -18,7 +18,7 @@ import type {
 } from "../../../device/ports.ts";
 import { makeHandler } from "../../../functions/bootstrap/handler.ts";
 import { answerMessage } from "../../../functions/receive/answer.ts";
-import { readDevice } from "../../../functions/registry/device.ts";
+import { devicePuts, readDevice } from "../../../functions/registry/device.ts";
 import { type TestService, present, serviceId, startService, storeCredential } from "../../support/service.ts";
 
 /** The real functions of a service behind the device's ports, in one process: real keys, real tokens, no sockets. */
@@ -106,6 +106,17 @@ export const profile = {
 /** The device as the registry has it. */
 export async function registryEntry({ service }: Bench, deviceId: string | undefined) {
   return readDevice(service.store, deviceId ?? "", 1);
+}
+
+/** Ends the device at the service, whatever else it is. */
+export async function setStatus(
+  { service: { store } }: Bench,
+  deviceId: string | undefined,
+  status: "revoked" | "deregistered",
+): Promise<void> {
+  const stored = await readDevice(store, deviceId ?? "", 1);
+  if (!stored) throw new Error("no device");
+  await store.write(devicePuts(stored, { ...stored, status }, 1));
 }
 
 /** What happened to the device, as the journal tells it. */
