@@ -4,6 +4,7 @@ import type { Decide } from "./act.ts";
 import { listAudit } from "./audit.ts";
 import { createCredential, listCredentials, revokeCredential } from "./credentials.ts";
 import { listDevices, revokeDevice, showDevice } from "./devices.ts";
+import { withdrawRelease } from "./release-withdrawal.ts";
 import { listReleases, publishRelease } from "./releases.ts";
 import { publishTrust, showTrust } from "./trust.ts";
 
@@ -19,5 +20,6 @@ export const decisions: { readonly [Name in ActName]: Decide<Name> } = {
   revokeDevice,
   listReleases,
   publishRelease,
+  withdrawRelease,
   listAudit,
 };

@@ -4,12 +4,12 @@ import { thumbprint } from "@sealpost/protocol/token/keys.ts";
 import { limits } from "@sealpost/protocol/limits.ts";
 import { openManifest } from "@sealpost/protocol/documents/manifest.ts";
 import type { Release } from "@sealpost/protocol/operator/releases.ts";
-import { problem } from "@sealpost/protocol/messages/problems.ts";
+import { type Problem, problem } from "@sealpost/protocol/messages/problems.ts";
 import { isTokenError } from "@sealpost/protocol/token/token-error.ts";
 import type { TrustClaims } from "@sealpost/protocol/documents/trust.ts";
 
 import { journalPut } from "../registry/journal.ts";
-import type { Key, Put } from "../store/port.ts";
+import type { Key, Put, Store } from "../store/port.ts";
 import { withRelease } from "../releases/offers.ts";
 import {
   type OffersRecord,
@@ -45,7 +45,31 @@ export async function publishRelease(
   return commit(store, async () => {
     const items = await store.read(targetsOf(claims.value).map(offersKey));
     const offers = items.map((item) => item && parseRecord(offersRecordSchema, item));
-    return decideRelease(publication, offers, call);
+    const decision = decideRelease(publication, offers, call);
+    if ("problem" in decision || call.request.again) return decision;
+    const same = await sameAsNewest(store, claims.value, offers);
+    return same ? { problem: same } : decision;
+  });
+}
+
+/** Published twice by mistake, an image would be flashed twice by a whole fleet. */
+async function sameAsNewest(
+  store: Pick<Store, "read">,
+  claims: ManifestClaims,
+  offers: readonly (OffersRecord | undefined)[],
+): Promise<Problem | undefined> {
+  const newest = offers.flatMap((record): Key[] =>
+    record ? [{ table: "releases", key: { target: record.target, counter: record.highest } }] : [],
+  );
+  const records = (await store.read(newest)).flatMap((item) => (item ? [parseRecord(releaseRecordSchema, item)] : []));
+  const same = records.find(
+    ({ release, withdrawn }) => !withdrawn && release.sha256 === claims.sha256 && release.version === claims.version,
+  );
+  if (!same) return undefined;
+  return problem("conflict", {
+    detail: `${same.target} is offered this image as ${claims.version} already, with counter ${same.counter}.`,
+    field: "manifest",
+    counter: same.counter,
   });
 }
 
@@ -153,14 +177,19 @@ async function signingOf({ releaseKeys, releaseThreshold }: TrustClaims) {
   return { keys: await Promise.all(releaseKeys.map(thumbprint)), threshold: releaseThreshold };
 }
 
-function targetsOf({ model, hardware }: ManifestClaims): string[] {
+export function targetsOf({ model, hardware }: Pick<ManifestClaims, "model" | "hardware">): string[] {
   return hardware.map((one) => `${model}#${one}`);
 }
 
-function offersKey(target: string): Key {
+export function offersKey(target: string): Key {
   return { table: "releases", key: { target, counter: offersCounter } };
 }
 
-function releaseView({ release, at, publishedBy }: Pick<ReleaseRecord, "release" | "at" | "publishedBy">): Release {
-  return { ...release, published: at.split("#", 1)[0] ?? at, publishedBy };
+export function releaseView({
+  release,
+  at,
+  publishedBy,
+  withdrawn,
+}: Pick<ReleaseRecord, "release" | "at" | "publishedBy" | "withdrawn">): Release {
+  return { ...release, published: at.split("#", 1)[0] ?? at, publishedBy, ...(withdrawn ? { withdrawn } : {}) };
 }

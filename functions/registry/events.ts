@@ -54,6 +54,7 @@ export const eventDetails = {
     object: z.string(),
     exp: seconds,
   }),
+  "release.withdrawn": z.object({ counter: z.int(), version: z.string(), object: z.string() }),
 } as const satisfies { readonly [action: string]: z.ZodMiniType<object> };
 
 type Details = typeof eventDetails;

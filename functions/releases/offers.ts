@@ -11,6 +11,11 @@ export function withRelease(offers: readonly Offered[], release: Offered, now: n
   return [{ counter: release.counter, exp: release.exp }, ...offers].filter(({ exp }) => exp > now).slice(0, most);
 }
 
+/** What the target may be offered once a release is withdrawn. */
+export function withoutRelease(offers: readonly Offered[], counter: number): readonly Offered[] {
+  return offers.filter((offered) => offered.counter !== counter);
+}
+
 /** The newest that is valid now: an older one too, where those above it have expired. */
 export function newestValid(offers: readonly Offered[], now: number): Offered | undefined {
   return offers.find(({ exp }) => exp > now);

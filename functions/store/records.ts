@@ -7,7 +7,7 @@ import {
   deviceStatuses,
   updateMembers,
 } from "@sealpost/protocol/operator/devices.ts";
-import { releaseMembers } from "@sealpost/protocol/operator/releases.ts";
+import { releaseMembers, withdrawalMembers } from "@sealpost/protocol/operator/releases.ts";
 import * as z from "zod/mini";
 
 import { Fault } from "../lambda/fault.ts";
@@ -100,6 +100,7 @@ export const releaseRecordSchema = z.object({
   /** The content key, encrypted by the secrets key with the context `{ object }`; base64. */
   wrappedKey: z.string(),
   publishedBy: z.string(),
+  withdrawn: z.optional(z.object(withdrawalMembers)),
 });
 export type ReleaseRecord = z.infer<typeof releaseRecordSchema>;
 

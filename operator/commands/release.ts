@@ -11,6 +11,7 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 
 import { isoTime } from "../duration.ts";
 import { OperatorFault } from "../fault.ts";
+import { nobodyHas } from "../fleet.ts";
 import { generateContentKey } from "../firmware/content-key.ts";
 import { openImage, usualRecordBytes } from "../firmware/image.ts";
 import { digestImage, sealImage, sha256 } from "../firmware/seal-image.ts";
@@ -31,7 +32,9 @@ type PublishOptions = {
   readonly expires: number;
   readonly recordBytes: number;
   readonly releaseKey?: readonly string[];
+  readonly again?: true;
 };
+type WithdrawOptions = { readonly model: string; readonly hardware: string };
 type ListOptions = PagingOptions & { readonly model?: string; readonly hardware?: string };
 
 const hardwareList = {
@@ -71,8 +74,18 @@ export function addReleaseCommands(program: Command): void {
         .default(usualRecordBytes),
     )
     .option("--release-key <arn...>", "KMS keys that sign (default: the stack's)", several(String))
+    .option("--again", "publish though the newest release is this very image under this very version")
     .addHelpText("after", examples("release publish meter.bin --model meter-1 --hardware r1 r2 --version 2.0.0"))
     .action(publish);
+
+  release
+    .command("withdraw")
+    .description("offer a release no more, on any hardware that it is for; devices that have it keep it")
+    .argument("<counter>", "as `release list` shows it", countOption)
+    .requiredOption("--model <model>", "the model that it is for", modelOption)
+    .requiredOption("--hardware <revision>", "one of the hardware revisions that it is for", hardwareOption)
+    .addHelpText("after", examples("release withdraw 7 --model meter-1 --hardware r1"))
+    .action(withdraw);
 
   addPaging(release.command("list").description("list releases, newest first"))
     .option("--model <model>", "only of this model, with --hardware", modelOption)
@@ -96,6 +109,11 @@ async function publish(path: string, options: PublishOptions, command: Command):
   );
   const counter = options.counter ?? newest.counter + 1;
   checkCounter(counter, newest.counter);
+  if (await nobodyHas(service, model, hardware)) {
+    output.note(
+      `Note: no registered device is a ${model} of hardware ${hardware.join(" or ")}: nobody will take it yet.`,
+    );
+  }
 
   output.step("Making a content key");
   // 192 random bits: nobody guesses where an image is.
@@ -107,6 +125,7 @@ async function publish(path: string, options: PublishOptions, command: Command):
   const hashing = `Hashing ${image.size} bytes in ${image.recordCount} records`;
   output.step(hashing);
   const digests = await digestImage(image, cipher, (fraction) => output.step(hashing, fraction));
+  if (!options.again) checkNew(newest, version, digests.image);
   const now = Math.floor(Date.now() / 1000);
   const claims: ManifestClaims = manifestClaimsSchema.parse({
     iss: stack.outputs.ServiceId,
@@ -146,10 +165,22 @@ async function publish(path: string, options: PublishOptions, command: Command):
     signers.map(({ signer }) => signer),
   );
   output.step("Publishing it");
-  const { release } = await service.ask("publishRelease", { request: { manifest, wrappedKey: wrapped } });
+  const { release } = await service.ask("publishRelease", {
+    request: { manifest, wrappedKey: wrapped, ...(options.again ? { again: true } : {}) },
+  });
   await output.result(
     { release },
     `Published ${model} ${version} (counter ${counter}) for hardware ${hardware.join(", ")}; devices take it until ${isoTime(release.exp)}.`,
+  );
+}
+
+async function withdraw(counter: number, options: WithdrawOptions, command: Command): Promise<void> {
+  const { service, output } = openSession(command);
+  const request = { model: options.model, hardware: options.hardware, counter };
+  const { release } = await service.ask("withdrawRelease", { request });
+  await output.result(
+    { release },
+    `${release.model} ${release.version} (counter ${counter}) is offered no more for hardware ${release.hardware.join(", ")}. Devices that have it keep it.`,
   );
 }
 
@@ -174,8 +205,8 @@ async function list(options: ListOptions, command: Command): Promise<void> {
 
 function releaseTable({ table }: Pick<Output, "table">, releases: readonly Release[]): string {
   return table(
-    ["MODEL", "HARDWARE", "VERSION", "COUNTER", "BYTES", "PUBLISHED", "EXPIRES"],
-    releases.map(({ model, hardware, version, counter, size, published, exp }) => [
+    ["MODEL", "HARDWARE", "VERSION", "COUNTER", "BYTES", "PUBLISHED", "EXPIRES", "WITHDRAWN"],
+    releases.map(({ model, hardware, version, counter, size, published, exp, withdrawn }) => [
       model,
       hardware.join(","),
       version,
@@ -183,19 +214,34 @@ function releaseTable({ table }: Pick<Output, "table">, releases: readonly Relea
       String(size),
       published.replace(".000Z", "Z"),
       isoTime(exp),
+      withdrawn ? isoTime(withdrawn.at) : "-",
     ]),
   );
 }
 
 type Signing = ReplyOf<"listReleases">["signing"];
-type Newest = { readonly counter: number; readonly signing: Signing };
+type Newest = { readonly counter: number; readonly releases: readonly Release[]; readonly signing: Signing };
 
 async function newestReleases(service: Service, model: string, hardware: readonly string[]): Promise<Newest> {
   const replies = await Promise.all(
     hardware.map((one) => service.ask("listReleases", { query: { limit: "1", model, hardware: one } })),
   );
-  const counters = replies.flatMap(({ releases }) => releases.map(({ counter }) => counter));
-  return { counter: Math.max(0, ...counters), signing: replies[0]?.signing };
+  const releases = replies.flatMap((reply) => reply.releases);
+  const counter = Math.max(0, ...releases.map((release) => release.counter));
+  return { counter, releases, signing: replies[0]?.signing };
+}
+
+/** The service checks it again; here it saves the upload. */
+function checkNew({ releases }: Newest, version: string, sha256: string): void {
+  const same = releases.find(
+    (release) => !release.withdrawn && release.version === version && release.sha256 === sha256,
+  );
+  if (!same) return;
+  throw new OperatorFault(
+    "refused",
+    `This image is published as ${version} already, with counter ${same.counter}: published again, every device would flash it again.`,
+    "if that is meant, add --again",
+  );
 }
 
 /** The service and every device check it again; here it saves the upload. */

@@ -56,7 +56,7 @@ export const deviceActs = {
   listDevices: {
     method: "GET",
     path: "/operator/devices",
-    duties: ["reading", "enrolling", "revoking"],
+    duties: ["reading", "enrolling", "revoking", "releasing"],
     query: z.strictObject({ ...pageQuery, id: z.optional(idPrefixSchema), status: z.optional(z.enum(deviceStatuses)) }),
     reply: z.object({ devices: z.array(deviceSchema), cursor: nextCursor }),
   },

@@ -18,11 +18,16 @@ export const releaseMembers = {
   exp: seconds,
 };
 
+/** When a release was withdrawn and by whom. */
+export const withdrawalMembers = { at: seconds, by: z.string() };
+
 export const releaseSchema = z.object({
   ...releaseMembers,
   /** ISO time. */
   published: z.string(),
   publishedBy: z.string(),
+  /** Offered no more: since when, and who ended it. */
+  withdrawn: z.optional(z.object(withdrawalMembers)),
 });
 export type Release = z.infer<typeof releaseSchema>;
 
@@ -48,7 +53,18 @@ export const releaseActs = {
       manifest: coSignedSchema,
       /** The content key, encrypted by the service's secrets key; base64. */
       wrappedKey: z.string().check(z.regex(/^[A-Za-z0-9+/]{40,1024}={0,2}$/)),
+      /** Publish the same image and version as the newest again, under a new counter: devices flash it again. */
+      again: z.optional(z.literal(true)),
     }),
+    reply: z.object({ release: releaseSchema }),
+  },
+  /** It is offered no more, on any hardware that it is for. What a device has taken already stays there. */
+  withdrawRelease: {
+    method: "POST",
+    path: "/operator/releases/withdraw",
+    duties: ["releasing"],
+    /** `hardware`: one of those that it is for. */
+    request: z.strictObject({ model: modelSchema, hardware: hardwareSchema, counter: z.int().check(z.positive()) }),
     reply: z.object({ release: releaseSchema }),
   },
 } as const satisfies Record<string, Act>;

@@ -125,6 +125,7 @@ describe("API", () => {
       "POST /operator/credentials/{credentialId}/revoke",
       "POST /operator/devices/{deviceId}/revoke",
       "POST /operator/releases",
+      "POST /operator/releases/withdraw",
       "POST /operator/trust",
     ]);
   });

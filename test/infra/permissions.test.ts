@@ -82,7 +82,12 @@ const operatorPermissions = {
     "GET/operator/devices/*",
   ),
   Releasing: {
-    ...invoke("GET/operator/releases", "POST/operator/releases"),
+    ...invoke(
+      "GET/operator/devices",
+      "GET/operator/releases",
+      "POST/operator/releases",
+      "POST/operator/releases/withdraw",
+    ),
     "Keys/ReleaseKey": sign,
     "Keys/SecretsKey": ["kms:GenerateDataKey"],
     "FirmwareStore/Bucket/firmware/*": ["s3:PutObject"],

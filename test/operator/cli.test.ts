@@ -1,5 +1,5 @@
 import { mkdtemp, readFile, readdir, rm, stat, writeFile } from "node:fs/promises";
-import { createHash } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
 import { existsSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -10,6 +10,9 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 
 import type { CredentialRecord } from "../../functions/store/records.ts";
 import { main } from "../../operator/cli.ts";
+import { nobodyHas } from "../../operator/fleet.ts";
+import { openService } from "../../operator/service.ts";
+import { readStack } from "../../operator/stack.ts";
 import { startApi, credentials } from "./api-server.ts";
 import { startOperator, storeDevice, trustFixture } from "./operator.ts";
 import { catchPrinted } from "./printed.ts";
@@ -299,6 +302,23 @@ describe("lists", () => {
   ])("%s", async (_, target, code) => {
     expect((await run("audit", "list", "--target", target)).code).toBe(code);
   });
+});
+
+test("a fleet is searched for a model that somebody has", async () => {
+  const { service } = { service: openService(readStack(join(folder, "stack.json"))) };
+  expect(await nobodyHas(service, "meter", ["r1"])).toBe(true);
+  const registration = {
+    model: "meter",
+    hardware: "r1",
+    firmware: { version: "1", counter: 1 },
+    capabilities: [],
+    at: 1,
+  };
+  const provisioned = await storeDevice(operator.store);
+  const identity = { ...provisioned.identity, deviceId: randomUUID(), registration };
+  await storeDevice(operator.store, { status: "registered", identity }, identity.deviceId);
+  expect(await nobodyHas(service, "meter", ["r1", "r2"])).toBe(false);
+  expect(await nobodyHas(service, "meter", ["r2"])).toBe(true);
 });
 
 describe("ids", () => {

@@ -1,7 +1,7 @@
 import { signManifest } from "@sealpost/protocol/documents/manifest.ts";
 import type { ManifestClaims } from "@sealpost/protocol/exchanges/firmware.ts";
 import { type TrustClaims, signTrust } from "@sealpost/protocol/documents/trust.ts";
-import { beforeEach, expect, test, vi } from "vitest";
+import { beforeEach, describe, expect, test, vi } from "vitest";
 
 import type { ReleaseRecord } from "../../functions/store/records.ts";
 import { type SigningKey, signingKey } from "../support/keys.ts";
@@ -154,4 +154,67 @@ test("a list says who must sign", async () => {
     keys: [trust.releaseKey.kid, trust.otherReleaseKey.kid],
     threshold: 1,
   });
+});
+
+describe("the same release again", () => {
+  test("fails/the same image under the same version, though the counter is new", async () => {
+    await publish();
+    expect(await publish({ counter: 2, object: "bcdefghijklmnopqrstuvwxy" })).toMatchObject({
+      status: 409,
+      body: { code: "conflict", counter: 1 },
+    });
+    expect(await stored("meter#r1", 2)).toBeUndefined();
+  });
+
+  test("fails/on one hardware alone that has it already", async () => {
+    await publish({ hardware: ["r2"] });
+    expect(await publish({ counter: 2, hardware: ["r1", "r2"] })).toMatchObject({ status: 409 });
+  });
+
+  test("ok/where the operator means it, and under another version", async () => {
+    await publish();
+    const manifest = await signManifest({ ...valid, counter: 2 }, [trust.releaseKey]);
+    expect(await operator.post("/operator/releases", { manifest, wrappedKey, again: true })).toMatchObject({
+      status: 200,
+    });
+    expect(await publish({ counter: 3, version: "1.0.1" })).toMatchObject({ status: 200 });
+  });
+});
+
+describe("withdrawal", () => {
+  const withdraw = (changes: object = {}) =>
+    operator.post("/operator/releases/withdraw", { model: "meter", hardware: "r2", counter: 1, ...changes });
+
+  test("ok/it is offered no more, on any of its hardware, and the one before is again", async () => {
+    await publish();
+    await publish({ counter: 2, version: "2.0.0" });
+    expect(await withdraw({ counter: 2 })).toMatchObject({
+      status: 200,
+      body: { release: { counter: 2, withdrawn: { at: present, by: actor } } },
+    });
+    for (const target of ["meter#r1", "meter#r2"]) {
+      expect(await stored(target, 0)).toMatchObject({ highest: 2, offers: [{ counter: 1 }] });
+      expect(await journal(operator.store, `release#${target}`)).toContainEqual(
+        expect.objectContaining({ action: "release.withdrawn", actor }),
+      );
+    }
+    const { releases } = (await operator.get("/operator/releases")).body as { releases: object[] };
+    expect(releases.filter((release) => "withdrawn" in release)).toMatchObject([{ version: "2.0.0" }]);
+  });
+
+  test("ok/twice is once, and its counter is not used again", async () => {
+    await publish();
+    await withdraw();
+    expect(await withdraw()).toMatchObject({ status: 200, body: { release: { withdrawn: { at: present } } } });
+    expect(await publish()).toMatchObject({ status: 409 });
+    expect(await publish({ counter: 2 })).toMatchObject({ status: 200 });
+  });
+
+  test.each([{ counter: 9 }, { hardware: "r9" }, { model: "other" }])(
+    "fails/of %o, which is not there",
+    async (changes) => {
+      await publish();
+      expect(await withdraw(changes)).toMatchObject({ status: 404, body: { code: "not-found" } });
+    },
+  );
 });
