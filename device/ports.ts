@@ -97,7 +97,11 @@ export type FirmwareSlots = {
   status(): Promise<SlotStatus>;
   /** Up to `length` bytes of the inactive slot from `offset`; fewer where less was written. */
   read(offset: number, length: number): Promise<Uint8Array<ArrayBuffer>>;
-  /** Durable once it resolves. Writing makes the inactive slot no longer bootable. `offset` never exceeds what was written before. */
+  /**
+   * Durable once it resolves; up to 1 MiB at once. Writing makes the inactive slot no longer bootable. `offset` never exceeds what was written
+   * before.
+   * @throws DeviceError `no-space`, which ends the update and is reported; nothing else does
+   */
   write(offset: number, bytes: Uint8Array): Promise<void>;
   /** SHA-256 of the first `size` bytes of the inactive slot (WebCrypto cannot hash a stream; flash controllers and Node can). */
   sha256(size: number): Promise<Uint8Array<ArrayBuffer>>;
