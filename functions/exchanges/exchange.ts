@@ -1,6 +1,6 @@
 import { memberOf } from "@sealpost/protocol/token/jws.ts";
 import type { Operation } from "@sealpost/protocol/exchanges/exchanges.ts";
-import type { Refusal } from "@sealpost/protocol/messages/refusals.ts";
+import type { StoredRefusal } from "@sealpost/protocol/messages/refusals.ts";
 import type * as z from "zod/mini";
 
 import type { Device } from "../registry/device.ts";
@@ -28,7 +28,7 @@ export type Effect<R extends Result = Result> = {
   readonly event?: DeviceEvent;
 };
 
-export type Decision<R extends Result = Result> = { readonly effect: Effect<R> } | { readonly refusal: Refusal };
+export type Decision<R extends Result = Result> = { readonly effect: Effect<R> } | { readonly refusal: StoredRefusal };
 
 /** Whether an exchange runs, by the status of its device: a new status needs an answer in every exchange. */
 export type RunsIn = { readonly [S in LivingStatus]: boolean };
@@ -46,7 +46,7 @@ export type ServedExchange<O extends Operation = Operation> = {
 /** A row for each exchange of the protocol: one that is forgotten does not compile. */
 export type ServedExchanges = { readonly [O in Operation]: ServedExchange<O> };
 
-export type Gathered<Facts> = { readonly facts: Facts } | { readonly refusal: Refusal };
+export type Gathered<Facts> = { readonly facts: Facts } | { readonly refusal: StoredRefusal };
 
 /**
  * Ties an exchange's definition to what the service does: the request is parsed once, `gather` fetches what the decision needs from outside,

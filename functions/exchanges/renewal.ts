@@ -1,7 +1,7 @@
 import { renewal as exchange } from "@sealpost/protocol/exchanges/renewal.ts";
 import type { Signer } from "@sealpost/protocol/token/jws.ts";
 import type { SigningJwk, EncryptionJwk } from "@sealpost/protocol/suites/suites.ts";
-import type { Refusal } from "@sealpost/protocol/messages/refusals.ts";
+import type { StoredRefusal } from "@sealpost/protocol/messages/refusals.ts";
 import { isTokenError } from "@sealpost/protocol/token/token-error.ts";
 import * as z from "zod/mini";
 
@@ -18,7 +18,7 @@ const resultSchema = z.object({ renewalSeq: z.int() });
 /** `ca`: the issuing CA's key. */
 type Ports = { readonly serviceId: string; readonly ca: { readonly signer: Signer; readonly key: SigningJwk } };
 
-type Proven = { readonly refusal: Refusal } | { readonly keys: DeviceKeys };
+type Proven = { readonly refusal: StoredRefusal } | { readonly keys: DeviceKeys };
 
 /**
  * The device's two keys are replaced. The keys that signed the request stay valid until a message arrives under the new ones, since the device

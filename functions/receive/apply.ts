@@ -1,4 +1,4 @@
-import type { Refusal } from "@sealpost/protocol/messages/refusals.ts";
+import type { Refusal, StoredRefusal } from "@sealpost/protocol/messages/refusals.ts";
 
 import type { Decision } from "../exchanges/exchange.ts";
 import { pay } from "../registry/budget.ts";
@@ -75,7 +75,7 @@ function usedUp({ window }: Device, { seq, ack, digest }: Place, outcome: Pick<O
 }
 
 /** A refusal as it is stored: the code, and the field if there is one. */
-function storedRefusal({ code, field }: Refusal): Pick<Outcome, "status" | "result"> {
+function storedRefusal({ code, field }: StoredRefusal): Pick<Outcome, "status" | "result"> {
   return { status: code, result: field === undefined ? {} : { field } };
 }
 

@@ -1,7 +1,7 @@
 import { limits } from "@sealpost/protocol/limits.ts";
 import { deregistration } from "@sealpost/protocol/exchanges/deregistration.ts";
 import { isOperation } from "@sealpost/protocol/exchanges/exchanges.ts";
-import type { Refusal } from "@sealpost/protocol/messages/refusals.ts";
+import type { Refusal, StoredRefusal } from "@sealpost/protocol/messages/refusals.ts";
 import type { RequestClaims } from "@sealpost/protocol/messages/request.ts";
 
 import type { ServedExchange, ServedExchanges } from "../exchanges/exchange.ts";
@@ -20,7 +20,7 @@ export type Verdict =
   /** Refuse, and use up nothing: the same message may come again, or never has an effect. */
   | { readonly kind: "refuse"; readonly refusal: Refusal }
   /** Refuse for good: the seq is used up. */
-  | { readonly kind: "settle"; readonly refusal: Refusal; readonly at: Place }
+  | { readonly kind: "settle"; readonly refusal: StoredRefusal; readonly at: Place }
   | { readonly kind: "execute"; readonly exchange: ServedExchange; readonly body: unknown; readonly at: Place };
 
 /**

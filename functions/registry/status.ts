@@ -1,4 +1,4 @@
-import type { RefusalCode } from "@sealpost/protocol/messages/refusals.ts";
+import type { StoredRefusalCode } from "@sealpost/protocol/messages/refusals.ts";
 
 import type { DeviceStatus } from "../store/records.ts";
 
@@ -8,7 +8,7 @@ export const endings = {
   registered: null,
   revoked: "revoked",
   deregistered: "gone",
-} as const satisfies { readonly [S in DeviceStatus]: RefusalCode | null };
+} as const satisfies { readonly [S in DeviceStatus]: StoredRefusalCode | null };
 
 /** Statuses in which exchanges run. */
 export type LivingStatus = {

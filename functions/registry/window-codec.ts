@@ -1,5 +1,5 @@
 import { limits } from "@sealpost/protocol/limits.ts";
-import { refusalCodes } from "@sealpost/protocol/messages/refusals.ts";
+import { refusals, storedRefusalCodes } from "@sealpost/protocol/messages/refusals.ts";
 
 import { Fault } from "../lambda/fault.ts";
 import type { WindowRecord } from "../store/records.ts";
@@ -15,25 +15,11 @@ export const digestBytes = 5;
 const slotBytes = 1 + digestBytes;
 const empty = 0xff;
 
-/** Stored numbers: append, never renumber. */
-const statusNumbers = {
-  ok: 0,
-  malformed: 1,
-  "unsupported-operation": 2,
-  conflict: 3,
-  "below-window": 4,
-  "too-far-ahead": 5,
-  clock: 6,
-  throttled: 7,
-  "not-registered": 8,
-  revoked: 9,
-  gone: 10,
-  "invalid-proof": 11,
-  superseded: 12,
-  "unknown-release": 13,
-  "reply-too-large": 14,
-} as const satisfies Record<OutcomeStatus, number>;
-const statuses: readonly OutcomeStatus[] = ["ok", ...refusalCodes];
+const statuses: readonly OutcomeStatus[] = ["ok", ...storedRefusalCodes];
+
+function numberOf(status: OutcomeStatus): number {
+  return status === "ok" ? 0 : refusals[status].stored;
+}
 
 export function encodeWindow(window: Window): Pick<WindowRecord, "ack" | "high" | "outcomes" | "results"> {
   const { ack, high } = window;
@@ -42,7 +28,7 @@ export function encodeWindow(window: Window): Pick<WindowRecord, "ack" | "high" 
   const results: WindowRecord["results"] = {};
   for (const [seq, { status, digest, result }] of window.outcomes) {
     const at = (seq - (high - slots) - 1) * slotBytes;
-    outcomes[at] = statusNumbers[status];
+    outcomes[at] = numberOf(status);
     outcomes.set(Buffer.from(digest, "hex"), at + 1);
     if (result) results[seq] = { ...result };
   }
@@ -56,7 +42,7 @@ export function decodeWindow({ ack, high, outcomes, results }: WindowRecord): Wi
     const bytes = outcomes.subarray(slot * slotBytes, (slot + 1) * slotBytes);
     if (bytes[0] === empty) continue;
     const seq = high - slots + slot + 1;
-    const status = statuses.find((name) => statusNumbers[name] === bytes[0]);
+    const status = statuses.find((name) => numberOf(name) === bytes[0]);
     if (!status) throw new Fault("unavailable", "stored outcome has an unknown status");
     const digest = Buffer.from(bytes.subarray(1)).toString("hex");
     const result = results[seq];

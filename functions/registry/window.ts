@@ -1,9 +1,9 @@
 import { limits } from "@sealpost/protocol/limits.ts";
-import type { RefusalCode } from "@sealpost/protocol/messages/refusals.ts";
+import type { StoredRefusalCode } from "@sealpost/protocol/messages/refusals.ts";
 
 /** The sequence window of a device: exactly once by `seq`, without clocks. The rules are docs/protocol.md, "Delivery". */
 
-export type OutcomeStatus = "ok" | RefusalCode;
+export type OutcomeStatus = "ok" | StoredRefusalCode;
 
 /** What became of one message, kept as long as its seq is in the window. */
 export type Outcome = {

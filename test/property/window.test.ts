@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 
 import { limits } from "@sealpost/protocol/limits.ts";
-import { refusalCodes } from "@sealpost/protocol/messages/refusals.ts";
+import { storedRefusalCodes } from "@sealpost/protocol/messages/refusals.ts";
 
 import { decodeWindow, digestBytes, encodeWindow } from "../../functions/registry/window-codec.ts";
 import {
@@ -18,7 +18,7 @@ import { itemBytes } from "./item-bytes.ts";
 
 const W = limits.window;
 const digests = Array.from({ length: 3 }, (_, n) => String(n).padStart(digestBytes * 2, "0"));
-const statuses: OutcomeStatus[] = ["ok", ...refusalCodes];
+const statuses: OutcomeStatus[] = ["ok", ...storedRefusalCodes];
 
 type Message = { readonly seq: number; readonly ack: number; readonly outcome: Outcome };
 

@@ -7,7 +7,7 @@ import { firmwareStates } from "@sealpost/protocol/exchanges/firmware.ts";
 import { tokenTypes } from "@sealpost/protocol/token/jws.ts";
 import { limits } from "@sealpost/protocol/limits.ts";
 import { problems } from "@sealpost/protocol/messages/problems.ts";
-import { refusalCodes, refusals } from "@sealpost/protocol/messages/refusals.ts";
+import { refusalCodes, refusals, storedRefusalCodes } from "@sealpost/protocol/messages/refusals.ts";
 
 import { exchanges } from "@sealpost/protocol/exchanges/exchanges.ts";
 import { eventDetails } from "../../functions/registry/events.ts";
@@ -52,6 +52,12 @@ describe("docs/protocol.md", () => {
 
 test.each(Object.keys(eventDetails))("docs/storage.md says what the journal holds of %s", (action) => {
   expect(storage).toContain(`\`${action}\``);
+});
+
+test.each(storedRefusalCodes)("docs/storage.md says under which number the refusal %s is stored", (code) => {
+  const number = refusals[code].stored;
+  expect(storage.replaceAll(/ +/g, " ")).toContain(`| ${number} | \`${code}\` |`);
+  expect(storedRefusalCodes.filter((other) => refusals[other].stored === number)).toEqual([code]);
 });
 
 describe("docs/threat-model.md", () => {
