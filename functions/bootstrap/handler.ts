@@ -1,20 +1,20 @@
 import { problem } from "@sealpost/protocol/messages/problems.ts";
 
-import { faultCode } from "../lambda/fault.ts";
+import { explain } from "../fault/explain.ts";
 import { type HttpAnswer, type HttpEvent, bodyBytes, jsonAnswer, mediaType, problemAnswer } from "../lambda/http.ts";
-import { logInvocation } from "../lambda/log.ts";
+import { type Fields, logInvocation } from "../fault/log.ts";
 import { exchangeCertificates } from "./certificate.ts";
 import type { BootstrapPorts } from "./ports.ts";
 import { grantFirstToken } from "./token.ts";
 
-type Answered = { readonly answer: HttpAnswer; readonly log: { readonly [field: string]: string | undefined } };
+type Answered = { readonly answer: HttpAnswer; readonly log: Fields };
 
 /** The two requests of a device's one TLS connection; one log line each. */
 export function makeHandler(ports: BootstrapPorts, clock: () => number = Date.now) {
   return async (event: HttpEvent): Promise<HttpAnswer> => {
     const start = clock();
-    const { answer, log } = await route(ports, event, Math.floor(start / 1000)).catch(explain);
-    logInvocation({ function: "bootstrap", route: event.routeKey, ...log, ms: clock() - start });
+    const { answer, log } = await route(ports, event, Math.floor(start / 1000)).catch(answerFault);
+    logInvocation({ function: "bootstrap", route: event.routeKey, ...log, milliseconds: clock() - start });
     return answer;
   };
 }
@@ -69,9 +69,7 @@ function answerCertificate(outcome: Awaited<ReturnType<typeof exchangeCertificat
   };
 }
 
-function explain(error: unknown): Answered {
-  const reason = error instanceof Error ? `${error.name}: ${error.message}` : "unknown";
-  const fault = faultCode(error);
-  const code = fault === "throttled" ? "throttled" : "unavailable";
-  return { answer: problemAnswer(problem(code)), log: { outcome: "fault", fault, reason } };
+function answerFault(error: unknown): Answered {
+  const { code, fields } = explain(error);
+  return { answer: problemAnswer(problem(code)), log: fields };
 }

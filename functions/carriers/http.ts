@@ -2,7 +2,7 @@ import { limits } from "@sealpost/protocol/limits.ts";
 import { problem } from "@sealpost/protocol/messages/problems.ts";
 
 import { type HttpAnswer, type HttpEvent, bodyBytes, mediaType, problemAnswer, textAnswer } from "../lambda/http.ts";
-import { logInvocation } from "../lambda/log.ts";
+import { logInvocation } from "../fault/log.ts";
 import { type Answered, answerMessage } from "../receive/answer.ts";
 import type { MessagePorts } from "../receive/ports.ts";
 
@@ -13,7 +13,7 @@ export function makeHandler(ports: MessagePorts, clock: () => number = Date.now)
   return async (event: HttpEvent): Promise<HttpAnswer> => {
     const start = clock();
     const answered = await answer(ports, event, Math.floor(start / 1000));
-    logInvocation({ function: "messages", ...answered.log, ms: clock() - start });
+    logInvocation({ function: "messages", ...answered.log, milliseconds: clock() - start });
     if (answered.kind === "sealed") return textAnswer(messageMediaType, answered.token);
     return problemAnswer(answered.body);
   };

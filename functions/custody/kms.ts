@@ -8,7 +8,7 @@ import { es256 } from "@sealpost/protocol/suites/es256.ts";
 import { TokenError } from "@sealpost/protocol/token/token-error.ts";
 
 import type { ContentKeyOpener } from "../receive/ports.ts";
-import { awsErrorName, awsFault } from "../lambda/errors.ts";
+import { awsErrorName, awsFault } from "../fault/aws-fault.ts";
 
 /** Keys in KMS, behind the ports of the functions: custody `kms`. Private keys never leave it. */
 
@@ -73,7 +73,7 @@ const retired = new Set(["DisabledException", "KMSInvalidStateException"]);
 function openError(error: unknown): Error {
   const name = awsErrorName(error);
   if (name === "InvalidCiphertextException") return new TokenError("decryption", "encrypted key", { cause: error });
-  if (retired.has(name)) return new TokenError("unknown-key", "request serverKey", { cause: error });
+  if (retired.has(name)) return new TokenError("retired-key", "request serverKey", { cause: error });
   return awsFault(error, "KMS Decrypt");
 }
 

@@ -3,7 +3,7 @@ import { signReceipt } from "@sealpost/protocol/documents/receipt.ts";
 import type { Signer } from "@sealpost/protocol/token/jws.ts";
 import * as z from "zod/mini";
 
-import { Fault } from "../lambda/fault.ts";
+import { Fault } from "../fault/fault.ts";
 import { settleKeys, thumbprintsOf } from "../registry/key-ring.ts";
 import { serve } from "./exchange.ts";
 

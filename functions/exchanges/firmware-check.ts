@@ -5,7 +5,7 @@ import * as z from "zod/mini";
 import type { Device } from "../registry/device.ts";
 import { newestValid } from "../releases/offers.ts";
 import type { Releases } from "../releases/releases.ts";
-import { Fault } from "../lambda/fault.ts";
+import { Fault } from "../fault/fault.ts";
 import { serve } from "./exchange.ts";
 
 /**

@@ -2,8 +2,8 @@ import { problem } from "@sealpost/protocol/messages/problems.ts";
 import type { CatchUp } from "@sealpost/protocol/documents/trust.ts";
 
 import { type HttpAnswer, jsonAnswer, problemAnswer } from "../lambda/http.ts";
-import { faultCode } from "../lambda/fault.ts";
-import { logInvocation } from "../lambda/log.ts";
+import { explain } from "../fault/explain.ts";
+import { logInvocation } from "../fault/log.ts";
 
 /** `GET /keys`: the signed key set and trust chain, cacheable by anyone, since both prove themselves. */
 export function makeHandler(readCatchUp: () => Promise<CatchUp | undefined>) {
@@ -14,10 +14,9 @@ export function makeHandler(readCatchUp: () => Promise<CatchUp | undefined>) {
       if (!catchUp) return problemAnswer(problem("not-trusted-yet"));
       return jsonAnswer(catchUp, { "cache-control": "public, max-age=60" });
     } catch (error) {
-      const fault = faultCode(error);
-      const reason = error instanceof Error ? `${error.name}: ${error.message}` : "unknown";
-      logInvocation({ function: "keyset-read", outcome: "fault", fault, reason });
-      return problemAnswer(problem(fault === "throttled" ? "throttled" : "unavailable"));
+      const { code, fields } = explain(error);
+      logInvocation({ function: "keyset-read", ...fields });
+      return problemAnswer(problem(code));
     }
   };
 }

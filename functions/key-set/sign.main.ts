@@ -1,6 +1,8 @@
 import { dynamodbClient, kmsClient } from "../lambda/clients.ts";
 import { ecPublicKey, kmsSigner, rsaPublicKey } from "../custody/kms.ts";
-import { logInvocation } from "../lambda/log.ts";
+import { explain } from "../fault/explain.ts";
+import { Fault } from "../fault/fault.ts";
+import { logInvocation } from "../fault/log.ts";
 import { dynamodbStore } from "../store/dynamodb-store.ts";
 import { readKeySetSignEnvironment } from "./environment.ts";
 import { publishKeySet } from "./sign.ts";
@@ -13,7 +15,7 @@ const store = dynamodbStore(dynamodbClient(), { trust: environment.TRUST_TABLE }
 export async function handler(): Promise<void> {
   const start = Date.now();
   const log = (more: Parameters<typeof logInvocation>[0]) =>
-    logInvocation({ function: "keyset-sign", ...more, ms: Date.now() - start });
+    logInvocation({ function: "keyset-sign", ...more, milliseconds: Date.now() - start });
   try {
     const [signer, messageSigningKey, messageDecryptionKey] = await Promise.all([
       kmsSigner(kms, environment.KEY_SET_KEY),
@@ -23,7 +25,9 @@ export async function handler(): Promise<void> {
     const ports = { serviceId: environment.SERVICE_ID, store, signer, messageSigningKey, messageDecryptionKey };
     log({ outcome: "ok", version: await publishKeySet(ports, Math.floor(start / 1000)) });
   } catch (error) {
-    log({ outcome: "fault", reason: error instanceof Error ? error.message : "unknown" });
-    throw error;
+    const { fields } = explain(error);
+    log(fields);
+    // The runtime writes what is thrown here to the log.
+    throw new Fault("unavailable", "the key set was not signed: the line above says why");
   }
 }

@@ -1,21 +1,13 @@
-import { type ProblemCode, problem, problemMediaType } from "@sealpost/protocol/messages/problems.ts";
+import { problem, problemMediaType } from "@sealpost/protocol/messages/problems.ts";
 import type { ActName } from "@sealpost/protocol/operator/acts.ts";
 import type { APIGatewayProxyStructuredResultV2 } from "aws-lambda";
 
-import { type FaultCode, faultCode } from "../lambda/fault.ts";
-import { logInvocation } from "../lambda/log.ts";
+import { explain } from "../fault/explain.ts";
+import { type Fields, logInvocation } from "../fault/log.ts";
 import type { Answer } from "./act.ts";
 import { type OperatorEvent, actOf, actorOf, parseCall, parseEvent } from "./call.ts";
 import { decisions } from "./decisions.ts";
 import type { OperatorPorts } from "./ports.ts";
-
-const faultProblems = {
-  throttled: "throttled",
-  unavailable: "unavailable",
-  "not-set-up": "unavailable",
-} as const satisfies Record<FaultCode, ProblemCode>;
-
-type Fields = { readonly fault?: string; readonly cause?: string };
 
 /** Answers one operator request and writes one line about it. */
 export function makeHandler(ports: OperatorPorts) {
@@ -47,7 +39,8 @@ async function answerOf(event: OperatorEvent, ports: OperatorPorts): Promise<[An
     const name = actOf(event);
     return [name ? await answerTo(name, event, actor, ports) : { problem: problem("not-found") }, {}];
   } catch (error) {
-    return [{ problem: problem(faultProblems[faultCode(error) ?? "unavailable"]) }, faultFields(error)];
+    const { code, fields } = explain(error);
+    return [{ problem: problem(code) }, fields];
   }
 }
 
@@ -59,17 +52,6 @@ async function answerTo<Name extends ActName>(
 ): Promise<Answer<Name>> {
   const call = parseCall(name, event, { actor, now: ports.now(), unique: ports.newId() });
   return "problem" in call ? call : decisions[name](call.value, ports);
-}
-
-/** A fault's message is ours and names no value; of any other exception, only its name and where it came from are written. */
-function faultFields(error: unknown): Fields {
-  if (!(error instanceof Error)) return { fault: typeof error };
-  if (faultCode(error) !== undefined) {
-    const cause = error.cause instanceof Error ? { cause: error.cause.name } : {};
-    return { fault: error.message, ...cause };
-  }
-  const place = error.stack?.split("\n").find((line) => line.startsWith("    at "));
-  return { fault: error.name, ...(place ? { cause: place.trim() } : {}) };
 }
 
 function toResponse(answer: Answer<ActName>): APIGatewayProxyStructuredResultV2 & { readonly statusCode: number } {

@@ -1,9 +1,12 @@
+import { limits } from "@sealpost/protocol/limits.ts";
 import { type Problem, type ProblemCode, problem } from "@sealpost/protocol/messages/problems.ts";
 import { sealReply } from "@sealpost/protocol/messages/reply.ts";
 import { isTokenError } from "@sealpost/protocol/token/token-error.ts";
 
 import type { DocumentVersions } from "../store/catch-up.ts";
-import { type FaultCode, faultCode } from "../lambda/fault.ts";
+import { explain } from "../fault/explain.ts";
+import { faultCode } from "../fault/fault.ts";
+import type { Fields } from "../fault/log.ts";
 import { type ReplyTo, type VerifiedRequest, openRequest } from "./open.ts";
 import type { MessagePorts } from "./ports.ts";
 import { type Answer, refuse, render } from "./render.ts";
@@ -11,15 +14,17 @@ import { write } from "./write.ts";
 
 /** What goes back over the wire, and what the log may say of it. */
 export type Answered =
-  | { readonly kind: "sealed"; readonly token: string; readonly log: Log }
-  | { readonly kind: "problem"; readonly body: Problem; readonly log: Log };
-export type Log = { readonly [field: string]: string | number | boolean | undefined };
+  | { readonly kind: "sealed"; readonly token: string; readonly log: Fields }
+  | { readonly kind: "problem"; readonly body: Problem; readonly log: Fields };
 
 /**
  * The way of one message: open, write, render, seal. Whatever fails before the sender is proven gets one uniform problem; the log has the reason.
  * @param now Unix seconds
  */
 export async function answerMessage(ports: MessagePorts, token: string, now: number): Promise<Answered> {
+  // The size of the token anyone can see; what is too large inside of it only who opened it.
+  if (token.length > limits.tokenBytes)
+    return toProblem("too-large", { outcome: "too-large", reason: "too-large", detail: "jwe" });
   try {
     const versions = ports.documentVersions();
     const request = await openRequest(ports, token);
@@ -29,7 +34,7 @@ export async function answerMessage(ports: MessagePorts, token: string, now: num
     const log = { outcome: answer.status, deviceId: replyTo.deviceId, seq: replyTo.seq, operation };
     return { kind: "sealed", token: await seal(ports, replyTo, answer, await versions, now), log };
   } catch (error) {
-    return await explain(ports, error);
+    return await toAnswer(ports, error);
   }
 }
 
@@ -57,30 +62,21 @@ async function seal(
   return sealReply({ ...bound, ...refuse({ code: "reply-too-large" }) }, replySigner, key);
 }
 
-const faultProblems = {
-  throttled: "throttled",
-  unavailable: "unavailable",
-  "not-set-up": "unavailable",
-} as const satisfies Record<FaultCode, ProblemCode>;
-
-async function explain(ports: MessagePorts, error: unknown): Promise<Answered> {
-  if (isTokenError(error)) {
-    const log = { outcome: "not-accepted", reason: error.code, detail: error.detail };
-    // Which keys are present anyone can read in the key set, so an absent one is no secret.
-    if (error.code === "unknown-key" && error.detail === "request serverKey") {
-      return ports.readCatchUp().then(
-        (catchUp) => toProblem("key-retired", { ...log, outcome: "key-retired" }, { ...catchUp }),
-        (fault: unknown) => explain(ports, fault),
-      );
-    }
-    // The size of the token anyone can see; what is too large inside of it only who opened it.
-    return toProblem(error.code === "too-large" && error.detail === "jwe" ? "too-large" : "not-accepted", log);
+/** What may be told of it, before or after the sender is proven. */
+async function toAnswer(ports: MessagePorts, error: unknown): Promise<Answered> {
+  if (!isTokenError(error)) {
+    const { code, fields } = explain(error);
+    return toProblem(code, fields);
   }
-  const fault = faultCode(error);
-  const reason = error instanceof Error ? `${error.name}: ${error.message}` : "unknown";
-  return toProblem(fault ? faultProblems[fault] : "unavailable", { outcome: "fault", fault, reason });
+  const log = { outcome: "not-accepted", reason: error.code, detail: error.detail };
+  if (error.code !== "retired-key") return toProblem("not-accepted", log);
+  // Which keys are present anyone can read in the key set, so an absent one is no secret.
+  return ports.readCatchUp().then(
+    (catchUp) => toProblem("key-retired", { ...log, outcome: "key-retired" }, { ...catchUp }),
+    (fault: unknown) => toAnswer(ports, fault),
+  );
 }
 
-function toProblem(code: ProblemCode, log: Log, more: { [member: string]: unknown } = {}): Answered {
+function toProblem(code: ProblemCode, log: Fields, more: { [member: string]: unknown } = {}): Answered {
   return { kind: "problem", body: problem(code, more), log };
 }

@@ -88,7 +88,7 @@ export async function reopenRequest(request: VerifiedRequest, device: Device): P
 
 function presentKey({ openers }: MessagePorts, kid: string, alg: string) {
   const opener = openers.find((candidate) => candidate.kid === kid);
-  if (!opener) throw new TokenError("unknown-key", "request serverKey");
+  if (!opener) throw new TokenError("retired-key", "request serverKey");
   if (opener.alg !== alg) throw new TokenError("jwe-header", "alg");
   return opener;
 }

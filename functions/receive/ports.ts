@@ -14,7 +14,7 @@ export type ContentKeyOpener = {
   /**
    * @param encryptedKey as in the JWE
    * @param epk for key agreement, the sender's ephemeral public key
-   * @throws TokenError `decryption` if it does not open, `unknown-key` (`request serverKey`) if the key has been retired; Fault if the custody does not answer
+   * @throws TokenError `decryption` if it does not open, `retired-key` if the key has been retired; Fault if the custody does not answer
    */
   open(encryptedKey: Uint8Array<ArrayBuffer>, epk?: P256Jwk): Promise<Uint8Array<ArrayBuffer>>;
 };

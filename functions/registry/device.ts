@@ -1,4 +1,4 @@
-import { Fault } from "../lambda/fault.ts";
+import { Fault } from "../fault/fault.ts";
 import type { Key, Put, Store } from "../store/port.ts";
 import {
   type DeviceKeys,

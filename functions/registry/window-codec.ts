@@ -1,7 +1,7 @@
 import { limits } from "@sealpost/protocol/limits.ts";
 import { refusals, storedRefusalCodes } from "@sealpost/protocol/messages/refusals.ts";
 
-import { Fault } from "../lambda/fault.ts";
+import { Fault } from "../fault/fault.ts";
 import type { WindowRecord } from "../store/records.ts";
 import type { Outcome, OutcomeStatus, Window } from "./window.ts";
 

@@ -8,8 +8,8 @@ import {
   TransactWriteCommand,
 } from "@aws-sdk/lib-dynamodb";
 
-import { awsErrorName, awsFault } from "../lambda/errors.ts";
-import { Fault } from "../lambda/fault.ts";
+import { awsErrorName, awsFault } from "../fault/aws-fault.ts";
+import { Fault } from "../fault/fault.ts";
 import { cursorBehind, keyAt } from "./cursor.ts";
 import { type Item, type Key, type Put, type Store, type Table, sortAttribute, tables } from "./port.ts";
 

@@ -1,4 +1,4 @@
-import { Fault } from "../lambda/fault.ts";
+import { Fault } from "../fault/fault.ts";
 import { cursorBehind, keyAt } from "./cursor.ts";
 import { type Item, type Key, type Put, type Store, type Table, sortAttribute, tables } from "./port.ts";
 

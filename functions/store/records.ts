@@ -10,7 +10,7 @@ import {
 import { releaseMembers, withdrawalMembers } from "@sealpost/protocol/operator/releases.ts";
 import * as z from "zod/mini";
 
-import { Fault } from "../lambda/fault.ts";
+import { Fault } from "../fault/fault.ts";
 import type { Item } from "./port.ts";
 
 /** Shapes of the stored items. docs/storage.md says who writes each, and for how long it lives. */

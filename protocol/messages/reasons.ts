@@ -35,6 +35,11 @@ const checks = {
     compared: "`kid` with the thumbprints of the keys that may sign or open this",
     remedy: "Compute `kid` as the RFC 7638 thumbprint of the key in use, and fetch the documents again.",
   },
+  "retired-key": {
+    compared: "`kid` of the JWE header with the keys that this service opens messages with",
+    remedy:
+      "Take `trust` and `keySet` from the answer or from `GET /keys`, verify them, and seal the same message to the key listed there.",
+  },
   decryption: {
     compared: "the ciphertext with its tag, under the key that `kid` names and with the header as it was sent",
     remedy:
@@ -81,11 +86,6 @@ const particular: { readonly [check: string]: Reason | undefined } = {
   "key-binding request serverKey": {
     compared: "the claim `serverKey` with `kid` of the JWE header",
     remedy: "Put the thumbprint of the key that the message is encrypted to into both.",
-  },
-  "unknown-key request serverKey": {
-    compared: "`kid` of the JWE header with the keys that this service opens messages with",
-    remedy:
-      "Take `trust` and `keySet` from the answer or from `GET /keys`, verify them, and seal the same message to the key listed there.",
   },
   "unknown-key request kid": {
     compared:

@@ -7,6 +7,8 @@ export type TokenErrorCode =
   | "jwe-header"
   | "jws-header"
   | "unknown-key"
+  /** A request is sealed to a key that the service does not have, or not any more. */
+  | "retired-key"
   | "decryption"
   | "signature"
   | "claims"

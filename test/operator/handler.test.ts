@@ -1,6 +1,6 @@
 import { beforeEach, expect, test, vi } from "vitest";
 
-import { Fault } from "../../functions/lambda/fault.ts";
+import { Fault } from "../../functions/fault/fault.ts";
 import { memoryStore } from "../../functions/store/memory-store.ts";
 import { actor, event, startOperator } from "./operator.ts";
 
@@ -76,7 +76,8 @@ test.each([
   expect(answer.status).toBe(status);
   expect(JSON.stringify(answer.body)).not.toContain("SomeAws");
   expect(JSON.parse(lines[0] ?? "")).toMatchObject({
-    fault: "DynamoDB read: SomeAwsException",
+    fault: code,
+    reason: "DynamoDB read: SomeAwsException",
     cause: "SomeAwsException",
   });
   expect(lines.join()).not.toContain("holds a value");
@@ -87,7 +88,7 @@ test("an exception that nobody expected shows neither the caller nor the log its
   const answer = await startOperator({ ...memoryStore(), read }).get("/operator/trust");
   expect(answer).toMatchObject({ status: 503, body: { code: "unavailable" } });
   expect(JSON.stringify(answer.body) + lines.join()).not.toContain("holds a value");
-  expect(JSON.parse(lines[0] ?? "")).toMatchObject({ fault: "TypeError" });
+  expect(JSON.parse(lines[0] ?? "")).toMatchObject({ outcome: "fault", reason: "TypeError" });
 });
 
 test.each([{ limit: "0" }, { limit: "101" }, { limit: "1e1" }, { limit: " 5" }, { extra: "1" }])(

@@ -1,13 +1,14 @@
 import { createHash, randomUUID } from "node:crypto";
 
-import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 
 import { certificateRequest } from "../../device/identity/certificate-request.ts";
 import { makeHandler as makeBootstrap } from "../../functions/bootstrap/handler.ts";
 import { makeHandler as makeMessages } from "../../functions/carriers/http.ts";
+import { makeHandler as makeKeySet } from "../../functions/key-set/read.ts";
 import { agreementKey, signingKey } from "../support/keys.ts";
 import { rawDevice, registration } from "../support/raw-device.ts";
-import { present, startService, storeCredential } from "../support/service.ts";
+import { type TestService, present, startService, storeCredential } from "../support/service.ts";
 
 let lines: string[];
 
@@ -71,4 +72,38 @@ test("ok/messages log a line for each message, and no token, claim or key", asyn
   expect(sealed.statusCode).toBe(200);
   await post(token.slice(0, -1));
   expectLines(2, [token, jws, sealed.body ?? "none", "a-model-to-look-for", device.signer.kid, claims.jti]);
+});
+
+describe("an exception that nobody expected", () => {
+  const read = () => Promise.reject(new TypeError("holds a value"));
+  const nothing = { headers: {}, isBase64Encoded: false };
+  const handlers: Record<string, (service: TestService) => Promise<unknown>> = {
+    messages: async (service) => {
+      const device = await rawDevice(service);
+      const claims = await device.claimsOf("register", registration, { seq: 1 });
+      const { token } = await device.seal(claims);
+      const broken = { ...service.messages, store: { ...service.store, read } };
+      const headers = { "content-type": "application/jose" };
+      return makeMessages(broken, clock)({ ...nothing, routeKey: "POST /messages", headers, body: token });
+    },
+    bootstrap: async (service) => {
+      const broken = { ...service.bootstrap, store: { ...service.store, read } };
+      const basic = Buffer.from(`${randomUUID()}:secret`).toString("base64");
+      const headers = { authorization: `Basic ${basic}`, "content-type": "application/x-www-form-urlencoded" };
+      const body = "grant_type=client_credentials";
+      return makeBootstrap(broken, clock)({ ...nothing, routeKey: "POST /bootstrap/token", headers, body });
+    },
+    "key set": async () => makeKeySet(read)(),
+  };
+
+  test.each(Object.entries(handlers))(
+    "fails/in %s: neither the answer nor the log shows its message",
+    async (_, ask) => {
+      const answer = await ask(await startService());
+      expect(answer).toMatchObject({ statusCode: 503 });
+      expect(lines).toHaveLength(1);
+      expect(JSON.parse(lines[0] ?? "")).toMatchObject({ outcome: "fault", reason: "TypeError" });
+      expect(JSON.stringify(answer) + lines.join("")).not.toContain("holds a value");
+    },
+  );
 });

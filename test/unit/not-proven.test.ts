@@ -4,7 +4,7 @@ import { importPublicKey } from "@sealpost/protocol/token/keys.ts";
 import { decodeBase64url, encodeBase64url } from "@sealpost/protocol/token/strict.ts";
 import { CompactEncrypt } from "jose";
 
-import { Fault } from "../../functions/lambda/fault.ts";
+import { Fault } from "../../functions/fault/fault.ts";
 import { type Answered, answerMessage } from "../../functions/receive/answer.ts";
 import { rawDevice, registration } from "../support/raw-device.ts";
 import { type TestService, present, serviceId, startService } from "../support/service.ts";

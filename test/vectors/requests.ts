@@ -172,7 +172,7 @@ export async function requests(): Promise<VectorFile<RequestVector>> {
       "rsa",
       { jweHeader: { kid: agreementKid } },
     ],
-    ["JWE header of an unknown key", "kid", "unknown-key", "agreement", { jweHeader: { kid: stranger.kid } }],
+    ["JWE header of an unknown key", "kid", "retired-key", "agreement", { jweHeader: { kid: stranger.kid } }],
     [
       "JWE header, member twice",
       "kid twice",
