@@ -3,6 +3,7 @@ import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 
+import { checkExample } from "./check-example.ts";
 import { isolatedEnvironment } from "./emulator/aws-environment.ts";
 import { LocalFault } from "./fault.ts";
 import { preparePython } from "./emulator/python.ts";
@@ -60,5 +61,7 @@ async function check(): Promise<number> {
   });
   if (lint.exitCode !== 0) throw new LocalFault("command_failed", `cfn-lint found:\n${lastLines(lint.output, 40)}`);
   console.log(`cfn-lint: ${names.join(", ")}: nothing to report`);
+  await checkExample(join(output, "cdk.out", "Sealpost-production.template.json"));
+  console.log("examples/cdk-app: from the packed package, outside the repository, production's template but for names");
   return 0;
 }
