@@ -1,12 +1,18 @@
 import * as z from "zod/mini";
 
 import { serviceIdSchema, thumbprintSchema } from "./token/keys.ts";
+import { limits } from "./limits.ts";
 import { encryptionJwkSchema } from "./suites/suites.ts";
 
-const base64Der = z.string().check(z.regex(/^[A-Za-z0-9+/]{40,8192}={0,2}$/));
+const base64Der = z
+  .string()
+  .check(z.minLength(40), z.maxLength(limits.certificateCharacters), z.regex(/^[A-Za-z0-9+/]+={0,2}$/));
 
-/** What the operator hands a device, as a file or QR code, so that trust does not begin with first use. */
-export const credentialPackageSchema = z.strictObject({
+/**
+ * What the operator hands a device, as a file or QR code, so that trust does not begin with first use. A later tool may say more in it: members and pins
+ * that this version does not know are passed over.
+ */
+export const credentialPackageSchema = z.object({
   type: z.literal("sealpost-credential"),
   version: z.literal(1),
   serviceId: serviceIdSchema,
@@ -16,7 +22,10 @@ export const credentialPackageSchema = z.strictObject({
   /** Base of the bootstrap routes, always https. */
   bootstrapUrl: z.url({ protocol: /^https$/ }),
   /** Thumbprints: the root, then the standby if there is one. */
-  roots: z.array(thumbprintSchema).check(z.minLength(1), z.maxLength(2)),
+  roots: z.pipe(
+    z.transform((pins: unknown) => (Array.isArray(pins) ? pins.slice(0, 2) : pins)),
+    z.array(thumbprintSchema).check(z.minLength(1)),
+  ),
   /** PEM of the CA that vouches for the bootstrap host, where it is not a public one. */
   ca: z.optional(z.string().check(z.startsWith("-----BEGIN CERTIFICATE-----"), z.maxLength(16_384))),
 });
@@ -65,8 +74,8 @@ export const certificateRequestSchema = z.strictObject({
 
 export const certificateAnswerSchema = z.object({
   deviceId: z.uuid(),
-  /** Device certificate, then the issuing CA's; base64 DER. */
-  chain: z.array(base64Der).check(z.length(2)),
+  /** Device certificate, then the issuing CA's; base64 DER. What follows is passed over. */
+  chain: z.array(base64Der).check(z.minLength(2)),
   trust: z.array(z.array(z.string())).check(z.minLength(1)),
   keySet: z.string(),
   /** Unix seconds. */

@@ -7,16 +7,26 @@ export const limits = {
   tokenBytes: 307_200,
   /** The least that a device may name as the largest reply it takes: every refusal fits. */
   leastReplyBytes: 2_048,
-  /** A decoded protected header. */
-  headerBytes: 1_024,
+  /** A decoded protected header; a later key encapsulation of 1.6 KB fits in one. */
+  headerBytes: 4_096,
+  /** A certificate, base64: four times what a post-quantum one takes. */
+  certificateCharacters: 32_768,
+  /** A receipt: three times what one under a post-quantum signature takes. */
+  receiptBytes: 16_384,
   /** A JSON body of the bootstrap routes. */
   bootstrapBytes: 16_384,
   /** JSON nesting; far below what exhausts a recursive parser. */
   jsonDepth: 16,
   /** `W` of the delivery rules: how far a `seq` may run ahead of the oldest unresolved one. */
   window: 128,
-  /** Padding rounds the claims up to a multiple of this many bytes. */
-  paddingBytes: 256,
+  /**
+   * Claims are padded to the first of `sizes` that holds them, and beyond to a multiple of `step`. All are multiples of 3, so that base64url wastes nothing.
+   * The first size is the smallest that holds every routine message; of replies the last holds a certificate, a receipt or an offer, which then look alike.
+   */
+  padding: {
+    request: { sizes: [528], step: 96 },
+    reply: { sizes: [345, 576, 1_200], step: 600 },
+  },
   /** Claims of a request are valid for this long when the device names no other lifetime. */
   lifetimeSeconds: 86_400,
   /** The longest lifetime a request may claim: store-and-forward links. */

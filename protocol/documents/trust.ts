@@ -9,7 +9,9 @@ import { signingJwkSchema } from "../suites/suites.ts";
 import { limits } from "../limits.ts";
 import { TokenError } from "../token/token-error.ts";
 
-const der = z.string().check(z.regex(/^[A-Za-z0-9+/]{40,32768}={0,2}$/));
+const der = z
+  .string()
+  .check(z.minLength(40), z.maxLength(limits.certificateCharacters), z.regex(/^[A-Za-z0-9+/]+={0,2}$/));
 
 function messageBase(url: unknown): string | undefined {
   if (typeof url !== "string") return undefined;

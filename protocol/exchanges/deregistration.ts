@@ -1,5 +1,6 @@
 import * as z from "zod/mini";
 
+import { limits } from "../limits.ts";
 import { thumbprintSchema } from "../token/keys.ts";
 import { defineExchange } from "./define-exchange.ts";
 
@@ -10,7 +11,7 @@ export const deregistrationBodySchema = z.strictObject({
   reason: z.optional(z.string().check(z.regex(/^[a-z][a-z-]{0,63}$/))),
 });
 
-export const deregistrationReplySchema = z.object({ receipt: z.string().check(z.maxLength(4_096)) });
+export const deregistrationReplySchema = z.object({ receipt: z.string().check(z.maxLength(limits.receiptBytes)) });
 export type DeregistrationReply = z.infer<typeof deregistrationReplySchema>;
 
 /** Claims of a receipt (signed by the receipt key): proof, years later, that this device left. */

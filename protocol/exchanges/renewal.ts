@@ -1,5 +1,6 @@
 import * as z from "zod/mini";
 
+import { limits } from "../limits.ts";
 import { certificateRequestSchema } from "../bootstrap.ts";
 import { defineExchange } from "./define-exchange.ts";
 
@@ -11,7 +12,9 @@ export const renewalOperation = "renew";
  */
 export const renewalBodySchema = certificateRequestSchema;
 
-export const renewalReplySchema = z.object({ certificate: z.string().check(z.maxLength(8_192)) });
+export const renewalReplySchema = z.object({
+  certificate: z.string().check(z.maxLength(limits.certificateCharacters)),
+});
 export type RenewalReply = z.infer<typeof renewalReplySchema>;
 
 export const renewal = defineExchange({

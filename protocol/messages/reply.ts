@@ -45,7 +45,7 @@ export async function sealReply(
   signer: Signer,
   replyKey: EncryptionJwk | OneTimeJwk,
 ): Promise<string> {
-  const jws = await signJws(tokenTypes.reply, claims, signer, limits.paddingBytes);
+  const jws = await signJws(tokenTypes.reply, claims, signer, limits.padding.reply);
   return sealCompact(jws, { alg: replySuiteOf(replyKey).alg }, replyKey);
 }
 

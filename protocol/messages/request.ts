@@ -53,7 +53,7 @@ export async function sealRequest(
   signer: Signer,
   serverKey: ServerKey,
 ): Promise<{ token: string; jws: string }> {
-  const jws = await signJws(tokenTypes.request, claims, signer, limits.paddingBytes);
+  const jws = await signJws(tokenTypes.request, claims, signer, limits.padding.request);
   const { kid, alg, jwk } = serverKey;
   const token = await sealCompact(jws, { alg, kid }, jwk);
   if (token.length > limits.tokenBytes) throw new TokenError("too-large", "request");

@@ -3,6 +3,7 @@ import * as z from "zod/mini";
 
 import { type Thumbprint, importPublicKey, thumbprintSchema } from "./keys.ts";
 import { limits } from "../limits.ts";
+import { type Padding, paddedLength } from "./padding.ts";
 import { encodeBase64url, parseJson, splitCompact } from "./strict.ts";
 import { type SignatureAlgorithm, type SigningJwk, signatureSuiteOf, signatureSuites } from "../suites/suites.ts";
 import { TokenError } from "./token-error.ts";
@@ -38,12 +39,12 @@ const ascii = new TextEncoder();
 
 /**
  * Signs claims as a compact JWS with the header `{alg, kid, typ}` and nothing else.
- * @param paddingBytes the claims are padded with white space to a multiple of this; 1 pads nothing
+ * @param padding with white space behind the claims; nothing is padded without it
  */
-export async function signJws(typ: TokenType, claims: object, signer: Signer, paddingBytes = 1): Promise<string> {
+export async function signJws(typ: TokenType, claims: object, signer: Signer, padding?: Padding): Promise<string> {
   const header = JSON.stringify({ alg: signer.alg, kid: signer.kid, typ });
   const payload = ascii.encode(JSON.stringify(claims));
-  const padded = new Uint8Array(Math.ceil(payload.length / paddingBytes) * paddingBytes).fill(0x20);
+  const padded = new Uint8Array(padding ? paddedLength(payload.length, padding) : payload.length).fill(0x20);
   padded.set(payload);
   const signingInput = `${encodeBase64url(header)}.${encodeBase64url(padded)}`;
   const signature = await signer.sign(ascii.encode(signingInput));

@@ -21,10 +21,11 @@ const storage = read("docs/storage.md");
 const threats = read("docs/threat-model.md");
 const rowOf = (text: string, name: string) => text.split("\n").filter((line) => line.startsWith(`| \`${name}\``));
 
-type Numbers = { readonly [name: string]: number | Numbers };
+type Numbers = { readonly [name: string]: number | readonly number[] | Numbers };
+const byName = (value: Numbers | readonly number[]): Numbers => Object.fromEntries(Object.entries(value));
 const named = (numbers: Numbers, prefix = ""): [string, number][] =>
   Object.entries(numbers).flatMap(([name, value]) =>
-    typeof value === "number" ? [[`${prefix}${name}`, value]] : named(value, `${prefix}${name}.`),
+    typeof value === "number" ? [[`${prefix}${name}`, value]] : named(byName(value), `${prefix}${name}.`),
   );
 
 describe("docs/protocol.md", () => {

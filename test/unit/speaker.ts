@@ -45,7 +45,7 @@ export async function speaker(service: TestService, deviceId: string, keys: Spea
   });
 
   const seal = async (sent: Claims, signer: Signer = signing) => {
-    const jws = await signJws(tokenTypes.request, sent, signer, limits.paddingBytes);
+    const jws = await signJws(tokenTypes.request, sent, signer, limits.padding.request);
     return { jws, token: await encrypt(service, jws) };
   };
 

@@ -91,7 +91,7 @@ function encryptKey(management: KeyManagement, contentKey: Buffer, agree: (algor
 /** The other canonical character that decodes to the same bytes but for unused bits, which must be zero. */
 export function withUnusedBits(segment: string): string {
   const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-  if (segment.length % 4 === 0) throw new Error("no unused bits");
+  if (segment.slice(segment.lastIndexOf(".") + 1).length % 4 === 0) throw new Error("no unused bits");
   return segment.slice(0, -1) + (alphabet[alphabet.indexOf(segment.at(-1) ?? "") + 1] ?? "");
 }
 

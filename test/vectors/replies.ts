@@ -1,4 +1,5 @@
 import { tokenDigest, tokenTypes } from "@sealpost/protocol/token/jws.ts";
+import { paddedLength } from "@sealpost/protocol/token/padding.ts";
 import { limits } from "@sealpost/protocol/limits.ts";
 import type { AwaitedReply } from "@sealpost/protocol/messages/reply.ts";
 
@@ -44,7 +45,7 @@ export async function replies(request: string): Promise<ReplyFile> {
   const build = async (change: Change = {}, key: ReplyVector["key"] = "deviceEncryption") => {
     const header = { alg: "ES256", kid: server.kid, typ: tokenTypes.reply, ...change.jwsHeader };
     const text = JSON.stringify({ ...(await claimsFor(key)), ...change.claims });
-    const padded = text.padEnd(Math.ceil(text.length / limits.paddingBytes) * limits.paddingBytes);
+    const padded = text.padEnd(paddedLength(text.length, limits.padding.reply));
     const jws = await assembleJws(header, change.payload?.(padded) ?? padded, change.signer ?? server);
     const outer = (epk: object | undefined) => ({
       alg: "ECDH-ES",

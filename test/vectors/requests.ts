@@ -1,4 +1,5 @@
 import { limits } from "@sealpost/protocol/limits.ts";
+import { paddedLength } from "@sealpost/protocol/token/padding.ts";
 import { tokenTypes } from "@sealpost/protocol/token/jws.ts";
 
 import { type Json, type KeyManagement, assembleJwe, assembleJws, flipLastBit, withUnusedBits } from "./assemble.ts";
@@ -78,7 +79,7 @@ export async function requests(): Promise<VectorFile<RequestVector>> {
     const alg = server === "rsa" ? "RSA-OAEP-256" : "ECDH-ES+A256KW";
     const header = apply({ alg: "ES256", kid: device.kid, typ: tokenTypes.request }, change.jwsHeader);
     const text = JSON.stringify({ ...claimsTo(kid), ...change.claims });
-    const padded = text.padEnd(Math.ceil(text.length / limits.paddingBytes) * limits.paddingBytes);
+    const padded = text.padEnd(paddedLength(text.length, limits.padding.request));
     const made = await assembleJws(header, change.payload?.(padded) ?? padded, change.signer ?? device);
     const jws = change.jws?.(made) ?? made;
     const outer = (epk: object | undefined) =>

@@ -1,0 +1,11 @@
+/** How long claims are made, so that their length says little: see `limits.padding`. */
+export type Padding = { readonly sizes: readonly number[]; readonly step: number };
+
+/**
+ * The length that claims of `bytes` are padded to.
+ * @example paddedLength(460, { sizes: [528], step: 96 }); // 528
+ * @example paddedLength(530, { sizes: [528], step: 96 }); // 576
+ */
+export function paddedLength(bytes: number, { sizes, step }: Padding): number {
+  return sizes.find((size) => bytes <= size) ?? Math.ceil(bytes / step) * step;
+}
