@@ -1,3 +1,4 @@
+import { isLoopback } from "@sealpost/protocol/loopback.ts";
 import { areMembers, members, problemsOf } from "./props.ts";
 import type { SealpostMembers } from "./props.ts";
 
@@ -20,7 +21,6 @@ export type StageReading = { readonly stage: StageConfig } | { readonly problem:
 const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 const names = ["local", "production"] as const;
-const loopback = /^(localhost|127(\.\d{1,3}){3}|\[::1\]|.+\.localhost)$/;
 
 /** The names of context that each stage reads. A local stack lives as long as its data, so its generation may rise by the way. */
 const contextNames = {
@@ -78,7 +78,7 @@ function readEmulator(
   endpoint: string | undefined,
 ): StageReading {
   const host = endpoint === undefined || !URL.canParse(endpoint) ? "" : new URL(endpoint).hostname;
-  if (!loopback.test(host)) {
+  if (!isLoopback(host)) {
     const given = endpoint === undefined ? "not set" : JSON.stringify(endpoint);
     return {
       problem: `stage local: AWS_ENDPOINT_URL is ${given}, but must name an emulator on this machine, because this stage destroys its data with the stack: set it to http://127.0.0.1:<port>, or pass -c stage=production`,

@@ -1,20 +1,14 @@
 import { lookup as systemLookup } from "node:dns";
 import type { LookupFunction } from "node:net";
 
-/** RFC 6761 §6.3: `localhost` and every name under it. */
-const localhostName = /^(?:.+\.)?localhost\.?$/iu;
-const loopbackAddress = /^(?:127(?:\.\d{1,3}){3}|\[::1\])$/u;
-
-export function isLoopback(hostname: string): boolean {
-  return localhostName.test(hostname) || loopbackAddress.test(hostname);
-}
+import { isLocalhostName } from "@sealpost/protocol/loopback.ts";
 
 /**
  * Names under `localhost` are this machine, whatever a resolver says: glibc and macOS do not resolve `<apiId>.execute-api.localhost`, and a
  * signature covers that name. The local stack listens on 127.0.0.1.
  */
 export const lookup: LookupFunction = (hostname, options, callback) => {
-  if (!localhostName.test(hostname)) {
+  if (!isLocalhostName(hostname)) {
     systemLookup(hostname, options, callback);
     return;
   }

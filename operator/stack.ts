@@ -4,7 +4,7 @@ import { dirname, join, resolve } from "node:path";
 import * as z from "zod/mini";
 
 import { OperatorFault } from "./fault.ts";
-import { isLoopback } from "./loopback.ts";
+import { isLoopback } from "@sealpost/protocol/loopback.ts";
 
 const arn = z.string().check(z.startsWith("arn:"));
 

@@ -3,12 +3,13 @@ import { Agent, type RequestOptions, request } from "node:https";
 import type { LookupFunction } from "node:net";
 
 import { limits } from "@sealpost/protocol/limits.ts";
+import { isLocalhostName } from "@sealpost/protocol/loopback.ts";
 
 import { DeviceError } from "../device-error.ts";
 import type { BootstrapTransport, HttpAnswer } from "../ports.ts";
 import { readAll } from "../read-all.ts";
 import { errorCode } from "./durable-file.ts";
-import { isLoopbackName, unreachable } from "./unreachable.ts";
+import { unreachable } from "./unreachable.ts";
 
 /**
  * Bootstrap over `node:https`, since fetch has no CA for one call and no way to close its pool. One connection at most, kept open between the two
@@ -57,7 +58,7 @@ async function send(url: URL, options: RequestOptions, body: string): Promise<Ht
 }
 
 const lookupLoopbackNames: LookupFunction = (hostname, options, callback) => {
-  if (!isLoopbackName(hostname)) {
+  if (!isLocalhostName(hostname)) {
     lookup(hostname, options, callback);
     return;
   }

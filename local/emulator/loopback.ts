@@ -1,5 +1,7 @@
 import { createServer } from "node:net";
 
+import { isLoopbackAddress } from "@sealpost/protocol/loopback.ts";
+
 import { LocalFault } from "../fault.ts";
 
 export const LOOPBACK = "127.0.0.1";
@@ -7,10 +9,7 @@ export const LOOPBACK = "127.0.0.1";
 /** The emulator accepts any credentials and speaks plain HTTP: nothing here may ever be sent to another machine. */
 export function assertLoopback(endpoint: string): URL {
   const url = URL.parse(endpoint);
-  const host = url?.hostname ?? "";
-  if (url?.protocol === "http:" && (/^127(?:\.\d{1,3}){3}$/u.test(host) || host === "[::1]")) {
-    return url;
-  }
+  if (url?.protocol === "http:" && isLoopbackAddress(url.hostname)) return url;
   throw new LocalFault(
     "remote_endpoint",
     `Local mode deploys only into an emulator on this machine (http://${LOOPBACK}:<port>), never to ${endpoint}.`,

@@ -1,5 +1,7 @@
 import { createServer } from "node:https";
 
+import { isLoopbackAddress } from "@sealpost/protocol/loopback.ts";
+
 import type { EdgeCertificates } from "./certificates.ts";
 import { closeServer } from "./close-server.ts";
 import { forward, keepAliveAgent } from "./forward.ts";
@@ -18,8 +20,6 @@ export type TlsEdgeOptions = {
   /** Shown each answer of the bootstrap routes: the edge alone sees what TLS hides, such as the first token. */
   readonly onBootstrapAnswer?: (path: string, body: Buffer) => void;
 };
-
-const LOCAL_NAME = /^(?:localhost|127\.0\.0\.1|\[::1\])(?::\d+)?$/iu;
 
 /**
  * What execute-api is on AWS: TLS (here 1.3 and nothing older) in front of the HTTP API, for bootstrap and operators.
@@ -56,6 +56,7 @@ export async function startTlsEdge(options: TlsEdgeOptions): Promise<Edge> {
 
 /** The API's own name passes unchanged (SigV4 signs it); a loopback name means the API; any other is not ours. */
 function upstreamHost(host: string, apiHost: string): string | null {
-  if (host.toLowerCase().replace(/:\d+$/u, "") === apiHost) return host;
-  return LOCAL_NAME.test(host) ? apiHost : null;
+  const hostname = host.toLowerCase().replace(/:\d+$/u, "");
+  if (hostname === apiHost) return host;
+  return hostname === "localhost" || isLoopbackAddress(hostname) ? apiHost : null;
 }

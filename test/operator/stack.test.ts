@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 
 import { clientConfiguration, credentialsOf } from "../../operator/aws-access.ts";
-import { isLoopback, lookup } from "../../operator/loopback.ts";
+import { isLoopback } from "@sealpost/protocol/loopback.ts";
+import { lookup } from "../../operator/loopback.ts";
 import { readStack } from "../../operator/stack.ts";
 import { deployedStack, localStack } from "./stacks.ts";
 
