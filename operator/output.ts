@@ -48,8 +48,7 @@ export function openOutput({ json }: { readonly json: boolean }): Output {
         line = name;
         if (!stderr.isTTY) stderr.write(`${name}\n`);
       }
-      if (stderr.isTTY)
-        stderr.write(`\r${styleText("cyan", "•")} ${name}${fraction === undefined ? "" : bar(fraction)}`);
+      if (stderr.isTTY) stderr.write(`\r${paint("cyan", "•")} ${name}${fraction === undefined ? "" : bar(fraction)}`);
     },
   };
 }
@@ -68,6 +67,12 @@ export function printFault({ code, message, next }: OperatorFault, json: boolean
   }
   // The line of a step may stand there half done.
   if (stderr.isTTY) stderr.write("\r\u001b[K");
-  stderr.write(`${styleText(["red", "bold"], "error:", { stream: stderr })} ${message}\n`);
-  stderr.write(`${styleText("cyan", "→", { stream: stderr })} ${next}\n`);
+  stderr.write(`${paint(["red", "bold"], "error:")} ${message}\n`);
+  stderr.write(`${paint("cyan", "→")} ${next}\n`);
+}
+
+/** Colours on a terminal alone (NO_COLOR, https://no-color.org); Node 20 does not look by itself. */
+function paint(style: Parameters<typeof styleText>[0], text: string): string {
+  const plain = !process.stderr.isTTY || (process.env["NO_COLOR"] ?? "") !== "" || process.env["TERM"] === "dumb";
+  return plain ? text : styleText(style, text);
 }

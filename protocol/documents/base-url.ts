@@ -33,7 +33,8 @@ export function parseBaseUrl(
   if (authority.includes("@")) return { defect: "has a user name or password" };
   if (query !== undefined) return { defect: "has a query" };
   if (fragment !== undefined) return { defect: "has a fragment" };
-  const url = URL.parse(text);
+  // Not URL.parse, which Node 20 lacks.
+  const url = URL.canParse(text) ? new URL(text) : undefined;
   if (!url || url.hostname === "") return { defect: "is not a URL of the form scheme://host/path" };
   if (refusedPorts.has(Number(url.port || Number.NaN))) return { defect: "has a port that HTTP clients refuse" };
   return { base: url.href.replace(/\/+$/u, "") };
