@@ -2,8 +2,7 @@ export { Device, type DeviceProfile, type FirmwareReport } from "./device.ts";
 export { DeviceError, type DeviceErrorCode, deviceErrors, isDeviceError } from "./device-error.ts";
 export type { DeviceStatus, UnknownFate } from "./state/device-status.ts";
 export { fetchMessageTransport } from "./adapters/fetch-message-transport.ts";
-export type { FirmwareOffer, UpdateProgress } from "./firmware/firmware-offer.ts";
-export type { BootVerdict } from "./firmware/update.ts";
+export type { BootVerdict, FirmwareOffer, UpdateProgress } from "./firmware/firmware-offer.ts";
 export type { DeviceOptions } from "./options.ts";
 export type {
   BootstrapConnection,

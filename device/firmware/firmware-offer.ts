@@ -5,3 +5,6 @@ export type FirmwareOffer = FirmwareVersion & { readonly size: number };
 
 /** What an update says of itself while it runs, in bytes of the image. */
 export type UpdateProgress = { readonly done: number; readonly total: number };
+
+/** What a start comes to: `nothing` is the usual one. */
+export type BootVerdict = "installed" | "rolled-back" | "nothing";

@@ -10,7 +10,7 @@ import { boundedTransport } from "../delivery/bounded-transport.ts";
 import type { Patience } from "../delivery/patience.ts";
 import { DeviceError, isDeviceError } from "../device-error.ts";
 import { downloadImage } from "./download.ts";
-import type { FirmwareOffer, UpdateProgress } from "./firmware-offer.ts";
+import type { BootVerdict, FirmwareOffer, UpdateProgress } from "./firmware-offer.ts";
 import { requireDone } from "../delivery/outcome.ts";
 import type { OutboxPorts } from "../delivery/outbox-ports.ts";
 import type { Outbox } from "../delivery/outbox.ts";
@@ -18,9 +18,6 @@ import type { FirmwareSlots } from "../ports.ts";
 import type { RegistrationBody } from "@sealpost/protocol/exchanges/registration.ts";
 import type { Enrolled, Update } from "../state/state.ts";
 import { tryOrder } from "../trust/addresses.ts";
-
-/** What a start comes to: `nothing` is the usual one. */
-export type BootVerdict = "installed" | "rolled-back" | "nothing";
 
 /**
  * Figure 6 from the device's side. Each step is one durable write together with the report about it, so after a crash the next call goes on
