@@ -1,5 +1,5 @@
 import { type CoSigned } from "@sealpost/protocol/documents/co-signed.ts";
-import type { ManifestClaims } from "@sealpost/protocol/exchanges/firmware.ts";
+import { type ManifestClaims, publishedHardwareSchema } from "@sealpost/protocol/exchanges/firmware.ts";
 import { thumbprint } from "@sealpost/protocol/token/keys.ts";
 import { limits } from "@sealpost/protocol/limits.ts";
 import { openManifest } from "@sealpost/protocol/documents/manifest.ts";
@@ -84,6 +84,8 @@ export function decideRelease(
   const { model, hardware, version, counter, size, sha256, object, exp, iat } = claims;
   if (exp <= now) return invalid("manifest.exp", "The manifest has expired.");
   if (iat > now + limits.clockSkewSeconds) return invalid("manifest.iat", "The manifest is dated in the future.");
+  if (!publishedHardwareSchema.safeParse(hardware).success)
+    return invalid("manifest.hardware", "A manifest names 1 to 16 hardware revisions, as devices register them.");
   if (new Set(hardware).size < hardware.length)
     return invalid("manifest.hardware", "The manifest names a hardware twice.");
   const manifestBytes = manifest.reduce((sum, token) => sum + token.length, 0);

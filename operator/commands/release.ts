@@ -1,7 +1,11 @@
 import { randomBytes } from "node:crypto";
 
 import { limits } from "@sealpost/protocol/limits.ts";
-import { type ManifestClaims, manifestClaimsSchema } from "@sealpost/protocol/exchanges/firmware.ts";
+import {
+  type ManifestClaims,
+  manifestClaimsSchema,
+  publishedHardwareSchema,
+} from "@sealpost/protocol/exchanges/firmware.ts";
 import { contentCipher } from "@sealpost/protocol/content/aes128gcm.ts";
 import { recordListOf } from "@sealpost/protocol/content/record-list.ts";
 import { signManifest } from "@sealpost/protocol/documents/manifest.ts";
@@ -38,7 +42,7 @@ type WithdrawOptions = { readonly model: string; readonly hardware: string };
 type ListOptions = PagingOptions & { readonly model?: string; readonly hardware?: string };
 
 const hardwareList = {
-  schema: manifestClaimsSchema.shape.hardware,
+  schema: publishedHardwareSchema,
   form: "A release is for 1 to 16 hardware revisions.",
 };
 const yearSeconds = 365 * 86_400;

@@ -51,7 +51,8 @@ export const manifestClaimsSchema = z.object({
   iat: z.int(),
   exp: z.int(),
   model: modelSchema,
-  hardware: z.array(hardwareSchema).check(z.minLength(1), z.maxLength(16)),
+  /** Open: a device looks for its own, whatever else is there. */
+  hardware: z.array(z.string()).check(z.minLength(1)),
   version: versionName,
   counter: releaseCounter,
   /** Plaintext bytes. */
@@ -66,6 +67,9 @@ export const manifestClaimsSchema = z.object({
   object: z.string().check(z.regex(/^[A-Za-z0-9_-]{22,64}$/)),
 });
 export type ManifestClaims = z.infer<typeof manifestClaimsSchema>;
+
+/** What of it this version publishes. */
+export const publishedHardwareSchema = z.array(hardwareSchema).check(z.minLength(1), z.maxLength(16));
 
 /** States of one update, in order; `installed` is said only by the new firmware after it booted. */
 export const firmwareStates = ["downloading", "verified", "installed", "failed", "rolled-back"] as const;

@@ -35,7 +35,7 @@ export type RequestOf<Name extends ActName> = Acts[Name] extends { readonly requ
   : undefined;
 export type ReplyOf<Name extends ActName> = z.output<Acts[Name]["reply"]>;
 
-/** A JSON request: a manifest of 2,048 chunks under four signatures fits. */
+/** A JSON request: a co-signed document of any size that devices take. */
 export const requestBytes = 655_360;
 
 export function actsOf(duty: Duty): Act[] {

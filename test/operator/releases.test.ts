@@ -85,6 +85,13 @@ test.each<[string, Partial<ManifestClaims>, string, number]>([
   ["one from the future", { counter: 2, iat: present + 61 }, "manifest.iat", 400],
   ["a hardware twice", { counter: 2, hardware: ["r1", "r1"] }, "manifest.hardware", 400],
   ["another service's", { counter: 2, iss: "another" }, "manifest", 400],
+  [
+    "more hardware than 16",
+    { counter: 2, hardware: Array.from({ length: 17 }, (_, at) => `r${at}`) },
+    "manifest.hardware",
+    400,
+  ],
+  ["hardware that no device is registered as", { counter: 2, hardware: ["r 9"] }, "manifest.hardware", 400],
   ["records that are too small", { counter: 2, recordBytes: 1_023 }, "manifest", 400],
 ])("fails/%s", async (_, changes, field, status) => {
   await publish();

@@ -488,6 +488,12 @@ export async function manifests(): Promise<VectorFile<ManifestVector>> {
       { name: "three of three", document: await build(["releaseA", "releaseB", "releaseC"]) },
       { name: "an unknown member", document: await build(undefined, { extra: 1 }) },
       {
+        name: "more hardware than a service of this version publishes, some of a form to come",
+        document: await build(undefined, {
+          hardware: ["r1", "r2", "r3 or later", ...Array.from({ length: 40 }, (_, at) => `x${at}`)],
+        }),
+      },
+      {
         name: "the largest image in the smallest records",
         document: await build(undefined, { size: limits.firmware.imageBytes, recordBytes: 1_024 }),
       },
