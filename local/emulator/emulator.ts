@@ -85,6 +85,8 @@ async function launch(options: EmulatorOptions, port: number): Promise<Emulator>
       BIND_HOST: LOOPBACK,
       GATEWAY_PORT: String(port),
       IOT_MTLS_ENABLED: "0",
+      // Beside measures.py, in the repository.
+      PYTHONDONTWRITEBYTECODE: "1",
       PYTHONUNBUFFERED: "1",
     },
     // The first pipe, open, is a sign of life (emulator.py); the last carries what functions print (measures.py).
