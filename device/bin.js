@@ -11,8 +11,6 @@ const readsTypeScript = major > 22 || (major === 22 && minor >= 18);
 const entry = [readsTypeScript && source, major >= 20 && built].find((file) => file && existsSync(file));
 
 if (entry) {
-  // A reader that has seen enough (`| head`) is no fault.
-  process.stdout.on("error", () => process.exit(0));
   await import(entry.href);
 } else {
   const needed = existsSync(built) ? "20" : "22.18";

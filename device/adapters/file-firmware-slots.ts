@@ -119,7 +119,10 @@ async function readUntilFull(image: FileHandle, offset: number, length: number):
   return part;
 }
 
-/** The first write makes the file anew: what stood there, and whatever it was linked to, is not written through. */
+/**
+ * The first write makes the file anew: what stood there, and whatever it was linked to, is not written through. An image that does not fit goes
+ * as a whole, so that there is space to write down and report that.
+ */
 async function writePart(path: string, offset: number, bytes: Uint8Array): Promise<void> {
   try {
     await makeFolder(join(path, ".."));
@@ -129,7 +132,9 @@ async function writePart(path: string, offset: number, bytes: Uint8Array): Promi
       await image.sync();
     });
   } catch (cause) {
-    throw fileFault(path, cause);
+    const fault = fileFault(path, cause);
+    if (fault.code === "no-space") await rm(path, { force: true });
+    throw fault;
   }
 }
 

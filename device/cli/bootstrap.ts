@@ -61,17 +61,31 @@ async function readPackage(file: string): Promise<unknown> {
     throw new CommandError("package-unreadable", `The credential package cannot be read: ${file}, ${why}`, { cause });
   }
   // No cause below: a parser's message quotes the text, and that holds the secret.
+  const text = decodeText(bytes);
+  if (text === null) throw new DeviceError("package-invalid", `${file} is not text in UTF-8; save it in that encoding`);
   try {
-    JSON.parse(new TextDecoder().decode(bytes));
+    JSON.parse(text);
   } catch {
     throw new DeviceError("package-invalid", `${file} is not JSON`);
   }
   try {
-    return parseJson(bytes, file);
+    return parseJson(new TextEncoder().encode(text), file);
   } catch {
-    throw new DeviceError(
-      "package-invalid",
-      `${file} is JSON that no two readers need agree on; it names a member twice, or the like`,
-    );
+    const why = "is JSON that no two readers need agree on; it names a member twice, or the like";
+    throw new DeviceError("package-invalid", `${file} ${why}`);
+  }
+}
+
+/**
+ * What an editor or a shell may have made of the file on its way: UTF-8 with a byte order mark, or UTF-16 with one (PowerShell 5's `>`).
+ * @returns null for anything else
+ */
+function decodeText(bytes: Uint8Array): string | null {
+  const [first, second] = bytes;
+  const marked = first === 0xff && second === 0xfe ? "utf-16le" : first === 0xfe && second === 0xff ? "utf-16be" : null;
+  try {
+    return new TextDecoder(marked ?? "utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    return null;
   }
 }

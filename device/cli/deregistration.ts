@@ -1,6 +1,9 @@
+import { join } from "node:path";
+
 import type { Command } from "commander";
 import * as z from "zod/mini";
 
+import { writeDurable } from "../adapters/durable-file.ts";
 import { withDevice } from "./home.ts";
 
 const optionsSchema = z.object({ reason: z.optional(z.string()) });
@@ -10,20 +13,23 @@ export function registerDeregistration(program: Command): void {
     .command("deregister")
     .summary("leave the service for good, and erase the keys")
     .description(
-      "Leaves the service for good. The keys are erased once the service's signed receipt is verified; the receipt stays in the home.\n" +
+      "Leaves the service for good. The keys are erased once the service's signed receipt is verified; the receipt is saved in the home, as receipt.jws.\n" +
         "Interrupted at any point, run it again.",
     )
     .option("--reason <code>", "a short stable code, such as replaced")
     .addHelpText("after", "\nExample:\n  $ sealpost-device deregister --reason replaced")
     .action(async (options: unknown, command: Command) => {
       const { reason } = optionsSchema.parse(options);
-      await withDevice(command, async (device, { output }) => {
+      await withDevice(command, async (device, { output, folder }) => {
         const { receipt } = await device.deregister(reason === undefined ? {} : { reason });
         const { deviceId } = device.status();
-        output.result([`Device ${deviceId} has left; its keys are erased. The receipt:`, receipt], {
-          deviceId,
-          receipt,
-        });
+        const file = join(folder, "receipt.jws");
+        await writeDurable(file, `${receipt}\n`);
+        const lines = [
+          `Device ${deviceId} has left; its keys are erased.`,
+          `The service's signed receipt is in ${file}; who has the service's trust document can verify it.`,
+        ];
+        output.result(lines, { deviceId, receipt, file });
       });
     });
 }

@@ -19,7 +19,7 @@ const exitCodes = {
 type ExitCode = keyof typeof exitCodes;
 
 /** The command line's own failures, beside those of the SDK. */
-export type CommandErrorCode = "usage" | "package-unreadable";
+export type CommandErrorCode = "usage" | "package-unreadable" | "output-lost";
 type FailureCode = DeviceErrorCode | CommandErrorCode | "fault";
 
 const startAfresh =
@@ -31,7 +31,7 @@ export const failures = {
     exit: 1,
     next: "run the command again; if it stays, report it with the output of `sealpost-device status --json`",
   },
-  usage: { exit: 2, next: "see `--help` of the command" },
+  usage: { exit: 2, next: "see `sealpost-device --help`, or `--help` of the command" },
   // 3: the order of things
   "not-bootstrapped": { exit: 3, next: "bootstrap it first: `sealpost-device bootstrap --package FILE`" },
   "already-bootstrapped": { exit: 3, next: "use an empty --home for a second device, or deregister this one first" },
@@ -96,6 +96,10 @@ export const failures = {
   "firmware-rejected": { exit: 10, next: "tell the operator, who signed the release" },
   "firmware-failed": { exit: 10, next: "tell the operator, who signed the release" },
   // 11: this machine
+  "output-lost": {
+    exit: 11,
+    next: "the command itself did what it does; see with `sealpost-device status` where things are",
+  },
   "home-busy": { exit: 11, next: "wait for it to end and try again" },
   "home-denied": {
     exit: 11,
@@ -121,7 +125,7 @@ export const failures = {
 /** Advice where what came back says more than the code does. */
 const circumstances = {
   "other-service-answers":
-    "check the address (--via); a home of a stack that is gone is of no use: get a new credential and use an empty --home",
+    "check the address (--via). Only if the service of this device is gone for good, as a local stack that was started afresh: get a new credential and use an empty --home",
   "nobody-on-this-machine":
     "nothing listens at that address of this machine: start what should, the relay that --via names or the local stack (`npm run up`), and run the same command again; whether that stack still knows this device cannot be told from here",
 } as const satisfies Record<Circumstance, string>;

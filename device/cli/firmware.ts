@@ -3,7 +3,7 @@ import { type Command, Option } from "commander";
 import * as z from "zod/mini";
 
 import { Device } from "../device.ts";
-import { DeviceError } from "../device-error.ts";
+import { parseCount } from "./global-options.ts";
 import { inHome, withDevice } from "./home.ts";
 import { formatBytes, progressLine } from "./progress.ts";
 
@@ -87,7 +87,7 @@ function registerBoot(program: Command): void {
 }
 
 const reportSchema = z.object({
-  counter: z.string(),
+  counter: z.number(),
   state: z.enum(firmwareStates),
   reason: z.optional(z.string()),
 });
@@ -97,16 +97,15 @@ function registerReport(program: Command): void {
     .command("report")
     .summary("report the state of a release that was installed by other means")
     .description("Reports what became of a release on this device. `update` and `boot` do it by themselves.")
-    .requiredOption("--counter <n>", "the release counter")
+    .requiredOption("--counter <n>", "the release counter", parseCount)
     .addOption(new Option("--state <state>", "what became of it").choices(firmwareStates).makeOptionMandatory())
     .option("--reason <code>", "a short stable code, such as no-space")
     .addHelpText("after", "\nExample:\n  $ sealpost-device report --counter 7 --state failed --reason no-space")
     .action(async (options: unknown, command: Command) => {
       const { counter, state, reason } = reportSchema.parse(options);
-      if (!/^\d{1,15}$/.test(counter)) throw new DeviceError("argument-invalid", "--counter is not a whole number");
       await withDevice(command, async (device, { output }) => {
-        await device.reportFirmware({ counter: Number(counter), state, ...(reason === undefined ? {} : { reason }) });
-        output.result([`Release ${counter} is reported as ${state}.`], { counter: Number(counter), state });
+        await device.reportFirmware({ counter, state, ...(reason === undefined ? {} : { reason }) });
+        output.result([`Release ${counter} is reported as ${state}.`], { counter, state });
       });
     });
 }

@@ -1,3 +1,4 @@
+import { parseBaseUrl } from "@sealpost/protocol/documents/base-url.ts";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import * as z from "zod/mini";
 
@@ -27,13 +28,20 @@ export function globalOptions(program: Command): void {
     .option("--quiet", "print nothing but errors");
 }
 
+/** For options that take a whole number; the schema of what it becomes bounds it. */
+export function parseCount(text: string): number {
+  if (/^\d{1,15}$/.test(text)) return Number(text);
+  throw new InvalidArgumentError("Give a whole number.");
+}
+
 export function readGlobalOptions(program: Command): GlobalOptions {
   return schema.parse(program.opts());
 }
 
 function parseUrl(text: string): string {
-  if (URL.canParse(text) && /^https?:$/.test(new URL(text).protocol)) return text;
-  throw new InvalidArgumentError("Give a whole http: or https: address.");
+  const parsed = parseBaseUrl(text, ["http", "https"]);
+  if ("base" in parsed) return parsed.base;
+  throw new InvalidArgumentError(`It ${parsed.defect}. Give an address such as http://relay.example:8080.`);
 }
 
 function parseSeconds(text: string): number {

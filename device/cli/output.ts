@@ -13,9 +13,9 @@ type Style = Parameters<typeof util.styleText>[0];
 
 /** What the user sees: results on standard output, everything else on standard error, either as text or as JSON. */
 export class Output {
-  readonly #options: Pick<GlobalOptions, "json" | "quiet">;
+  readonly #options: Partial<Pick<GlobalOptions, "json" | "quiet">>;
 
-  constructor(options: Pick<GlobalOptions, "json" | "quiet">) {
+  constructor(options: Partial<Pick<GlobalOptions, "json" | "quiet">>) {
     this.#options = options;
   }
 

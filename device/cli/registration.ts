@@ -1,18 +1,17 @@
 import type { Command } from "commander";
 import * as z from "zod/mini";
 
-import { DeviceError } from "../device-error.ts";
-import type { FirmwareVersion } from "../ports.ts";
+import { CommandError } from "./command-error.ts";
+import { parseCount } from "./global-options.ts";
 import { withDevice } from "./home.ts";
 
 const optionsSchema = z.object({
   model: z.optional(z.string()),
   hardware: z.optional(z.string()),
   firmwareVersion: z.optional(z.string()),
-  firmwareCounter: z.optional(z.string()),
+  firmwareCounter: z.optional(z.number()),
   capability: z.optional(z.array(z.string())),
 });
-type Options = z.infer<typeof optionsSchema>;
 
 export function registerRegistration(program: Command): void {
   program
@@ -24,7 +23,7 @@ export function registerRegistration(program: Command): void {
     .option("--model <name>", "the product, as releases name it")
     .option("--hardware <revision>", "the hardware revision, as releases name it")
     .option("--firmware-version <name>", "the firmware that runs, for people")
-    .option("--firmware-counter <n>", "its release counter, which orders releases")
+    .option("--firmware-counter <n>", "its release counter, which orders releases", parseCount)
     .option("--capability <name...>", "what this device can do")
     .addHelpText(
       "after",
@@ -34,9 +33,13 @@ export function registerRegistration(program: Command): void {
       const given = optionsSchema.parse(options);
       await withDevice(command, async (device, { output, ports: { slots } }) => {
         const known = device.status();
-        const firmware = firmwareOf(given, known.firmware);
-        const model = required(given.model ?? known.model, "--model");
-        const hardware = required(given.hardware ?? known.hardware, "--hardware");
+        const { model, hardware, version, counter } = complete({
+          model: given.model ?? known.model,
+          hardware: given.hardware ?? known.hardware,
+          version: given.firmwareVersion ?? known.firmware?.version,
+          counter: given.firmwareCounter ?? known.firmware?.counter,
+        });
+        const firmware = { version, counter };
         await slots.install(firmware);
         const { pollSeconds } = await device.register({
           model,
@@ -52,18 +55,24 @@ export function registerRegistration(program: Command): void {
     });
 }
 
-function firmwareOf(
-  { firmwareVersion, firmwareCounter }: Options,
-  known: FirmwareVersion | undefined,
-): FirmwareVersion {
-  const version = required(firmwareVersion ?? known?.version, "--firmware-version");
-  const counter = required(firmwareCounter ?? known?.counter.toString(), "--firmware-counter");
-  if (!/^\d{1,15}$/.test(counter))
-    throw new DeviceError("argument-invalid", "--firmware-counter is not a whole number");
-  return { version, counter: Number(counter) };
-}
+type Profile = { model: string; hardware: string; version: string; counter: number };
 
-function required(value: string | undefined, option: string): string {
-  if (value !== undefined) return value;
-  throw new DeviceError("argument-invalid", `${option} is missing`);
+/** @throws CommandError `usage`, naming everything that is neither given nor known */
+function complete({
+  model,
+  hardware,
+  version,
+  counter,
+}: { [name in keyof Profile]: Profile[name] | undefined }): Profile {
+  if (model !== undefined && hardware !== undefined && version !== undefined && counter !== undefined) {
+    return { model, hardware, version, counter };
+  }
+  const options = {
+    "--model": model,
+    "--hardware": hardware,
+    "--firmware-version": version,
+    "--firmware-counter": counter,
+  };
+  const missing = Object.entries(options).flatMap(([option, value]) => (value === undefined ? [option] : []));
+  throw new CommandError("usage", `Missing, and not known from before: ${missing.join(", ")}`);
 }

@@ -144,7 +144,7 @@ export class FirmwareUpdate {
     };
     const whole = await downloadImage(download).catch((error: unknown) => {
       if (!isDeviceError(error) || error.code !== "no-space") throw error;
-      return this.#fail(counter, "no-space", patience);
+      return this.#fail(counter, "no-space", patience, error);
     });
     if (!whole) await this.#fail(counter, "image-mismatch", patience);
     await this.#report(counter, "verified", withStage("verified"));
@@ -158,11 +158,12 @@ export class FirmwareUpdate {
     await this.#ports.cell.change(withStage("bootable"));
   }
 
-  async #fail(counter: number, reason: string, patience: Patience): Promise<never> {
+  /** @param error what it throws once that is reported; the release is at fault where nothing else is */
+  async #fail(counter: number, reason: string, patience: Patience, error?: DeviceError): Promise<never> {
     const also = (state: Enrolled) => ({ ...state, update: null, givenUp: withCounter(state.givenUp, counter) });
     await this.#report(counter, "failed", also, reason);
     await this.#outbox.flush(patience);
-    throw new DeviceError("firmware-failed", `${reason}, release ${counter}`);
+    throw error ?? new DeviceError("firmware-failed", `${reason}, release ${counter}`);
   }
 
   async #report(

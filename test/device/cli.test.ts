@@ -1,5 +1,6 @@
 import { execFile, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
+import { closeSync, existsSync, openSync } from "node:fs";
 import { chmod, mkdtemp, readFile, readdir, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -14,7 +15,7 @@ import { adviceFor, failures } from "../../device/cli/failures.ts";
 import { type DeviceErrorCode, deviceErrors } from "../../device/device-error.ts";
 import { issueEdgeCertificates } from "../../local/network/certificates.ts";
 import { type Bench, issueCredential, openBench, registryEntry } from "./support/bench.ts";
-import { readOnlyView } from "./support/file-systems.ts";
+import { readOnlyView, smallFileSystem } from "./support/file-systems.ts";
 import { type LiveService, startLiveService, unusedAddress } from "./support/live-service.ts";
 import { makeRelease, publishRelease } from "./support/release.ts";
 
@@ -108,8 +109,13 @@ test("ok/a whole life, each verb its own process", async () => {
   expect(JSON.parse((await run("status", "--json")).out)).not.toMatchObject({
     signingKey: (before as { signingKey: string }).signingKey,
   });
-  const left = JSON.parse((await run("deregister", "--reason", "replaced", "--json")).out) as { receipt: string };
+  const left = JSON.parse((await run("deregister", "--reason", "replaced", "--json")).out) as {
+    receipt: string;
+    file: string;
+  };
   expect(left.receipt.split(".")).toHaveLength(3);
+  expect(left.file).toBe(join(home, "receipt.jws"));
+  expect(await readFile(left.file, "utf8")).toBe(`${left.receipt}\n`);
   expect(await readdir(join(home, "keys"))).toEqual([]);
   expect((await run("status")).out).toContain("deregistered");
   expect(await run("check")).toMatchObject({ exit: 3 });
@@ -264,19 +270,73 @@ describe("a newcomer's mistakes", () => {
   });
 
   test("fails/usage: exit 2 with the way to help", async () => {
-    expect(await run("boo")).toMatchObject({ exit: 2, err: expect.stringContaining("--help") });
-    expect(await run("bootstrap")).toMatchObject({ exit: 2, err: expect.stringContaining("--package") });
-    expect(await run("check", "--max-wait", "soon")).toMatchObject({ exit: 2 });
-    expect(await run("check", "--via", "relay")).toMatchObject({ exit: 2 });
-    expect(await run("report", "--counter", "1", "--state", "done")).toMatchObject({ exit: 2 });
-    expect(await run("--help")).toMatchObject({ exit: 0, out: expect.stringContaining("Exit codes:") });
-    expect(await run()).toMatchObject({ exit: 2 });
-  });
+    for (const [says, ...words] of [
+      ["--help", "boo"],
+      ["Did you mean check?", "chek"],
+      ["--package", "bootstrap"],
+      ["number of seconds", "check", "--max-wait", "soon"],
+      ["whole number", "report", "--counter", "one", "--state", "failed"],
+      ["Allowed choices", "report", "--counter", "1", "--state", "done"],
+      ["Usage:"],
+    ] as const) {
+      const { exit, out, err } = await run(...words);
+      expect({ exit, out }, words.join(" ")).toEqual({ exit: 2, out: "" });
+      expect(err).toContain(says);
+    }
+  }, 60_000);
+
+  test("fails/--via is refused at once by the rule for addresses", async () => {
+    for (const [via, why] of [
+      ["relay", "not a URL"],
+      ["ftp://relay.test", "scheme"],
+      ["http://user@relay.test", "user name"],
+      ["http://relay.test/?a=1", "query"],
+      ["http://relay.test/#a", "fragment"],
+      ["http://relay.test/a b", "spaces"],
+      ["http://relay.test:6000", "port"],
+    ] as const) {
+      const { exit, err } = await run("check", "--via", via);
+      expect(exit, via).toBe(2);
+      expect(err, via).toContain(why);
+    }
+  }, 60_000);
+
+  test("fails/usage with --json: an object as well", async () => {
+    for (const words of [["boo"], ["check", "--max-wait", "soon"], []]) {
+      const { exit, out, err } = await run("--json", ...words);
+      expect({ exit, out }).toEqual({ exit: 2, out: "" });
+      expect(JSON.parse(err)).toMatchObject({ error: { code: "usage", exit: 2, next: failures.usage.next } });
+    }
+  }, 30_000);
+
+  test("fails/register names all that is missing", async () => {
+    await enrol();
+    const first = await run("register");
+    expect(first.exit).toBe(2);
+    expect(first.err).toContain("--model, --hardware, --firmware-version, --firmware-counter");
+    expect((await run("register", "--model", "meter", "--firmware-counter", "1")).err).toMatch(
+      /: --hardware, --firmware-version\.$/m,
+    );
+    expect((await run(...register)).exit).toBe(0);
+    expect((await run("register", "--model", "meter")).exit).toBe(0);
+  }, 60_000);
+
+  test("ok/a package as an editor or PowerShell saved it; fails/text in another encoding is named", async () => {
+    const { file } = await packageFile();
+    const lines = JSON.stringify(JSON.parse(await readFile(file, "utf8")), null, 2).replaceAll("\n", "\r\n");
+    await writeFile(file, Buffer.from(`\ufeff${lines}`, "utf16le"));
+    expect((await run("bootstrap", "--package", file)).exit).toBe(0);
+    await writeFile(file, `\ufeff${lines}`);
+    expect((await run("bootstrap", "--package", file)).out).toContain("bootstrapped already");
+    await writeFile(file, Buffer.from(lines, "utf16le"));
+    await failure("package-invalid", "bootstrap", "--package", file);
+    await writeFile(file, Buffer.from(`"\u00e9"`, "latin1"));
+    expect(await failure("package-invalid", "bootstrap", "--package", file)).toContain("save it in that encoding");
+  }, 30_000);
 
   test("fails/values: exit 4, names the member", async () => {
     await enrol();
     expect(await failure("argument-invalid", "register", "--model", "a b", ...register.slice(3))).toContain("model");
-    expect(await failure("argument-invalid", "register", "--model", "m")).toContain("--firmware-version");
   });
 
   test("fails/--json: the error is an object on standard error", async () => {
@@ -304,6 +364,64 @@ test("ok/every exit code of the table is in the help, and no error lacks advice"
     expect(next, code).not.toContain("reissue");
   }
 });
+
+test("ok/each help shows its example, the options of all and the exit codes; --version", async () => {
+  for (const command of [
+    "bootstrap",
+    "register",
+    "check",
+    "update",
+    "boot",
+    "report",
+    "renew",
+    "deregister",
+    "status",
+  ]) {
+    const { exit, out } = await run(command, "--help");
+    expect(exit, command).toBe(0);
+    for (const part of ["Example:", `$ sealpost-device ${command}`, "--json", "--home", "Exit codes:", "home-busy"]) {
+      expect(out, command).toContain(part);
+    }
+  }
+  expect(await run("--version")).toMatchObject({ exit: 0, out: expect.stringMatching(/^\d+\.\d+\.\d+\n$/) });
+}, 60_000);
+
+test.skipIf(!existsSync("/dev/full"))(
+  "fails/a result that could not be written is no success",
+  async () => {
+    const full = openSync("/dev/full", "w");
+    try {
+      for (const words of [["--help"], ["status"], ["status", "--json"]]) {
+        const child = spawn(process.execPath, [bin, "--home", home, ...words], { stdio: ["ignore", full, "pipe"] });
+        let err = "";
+        child.stderr?.on("data", (piece: Buffer) => void (err += piece.toString()));
+        expect(await new Promise((resolve) => child.on("close", resolve)), words.join(" ")).toBe(11);
+        expect(err).toContain("ENOSPC");
+        expect(err.startsWith("{"), words.join(" ")).toBe(words.includes("--json"));
+      }
+    } finally {
+      closeSync(full);
+    }
+  },
+  30_000,
+);
+
+test("fails/an image that does not fit: told as that, and the registry knows", async ({ skip, onTestFinished }) => {
+  const small = smallFileSystem(256 << 10);
+  if (!small) return skip("this machine does not let a test mount one");
+  onTestFinished(() => small.unmount());
+  home = join(small.path, "home");
+  await enrol();
+  await run(...register);
+  await publishRelease(bench, makeRelease(randomBytes(400_000), { counter: 20, version: "20.0.0" }));
+  const { exit, err } = await run("update");
+  expect(exit).toBe(failures["no-space"].exit);
+  expect(err).toContain("There is no space left");
+  expect(err).toContain("free some space");
+  const { deviceId } = JSON.parse((await run("status", "--json")).out) as { deviceId: string };
+  const update = (await registryEntry(bench, deviceId))?.identity.update;
+  expect(update).toMatchObject({ counter: 20, state: "failed", reason: "no-space" });
+}, 60_000);
 
 test("ok/a reader that goes away early is no fault", async () => {
   const child = spawn(process.execPath, [bin, "--help"], { stdio: ["ignore", "pipe", "pipe"] });
