@@ -3,6 +3,7 @@ import { Command, CommanderError } from "commander";
 import { addAuditCommands } from "./commands/audit.ts";
 import { addCredentialCommands } from "./commands/credential.ts";
 import { addDeviceCommands } from "./commands/device.ts";
+import { addReceiptCommands } from "./commands/receipt.ts";
 import { addReleaseCommands } from "./commands/release.ts";
 import { addTrustCommands } from "./commands/trust.ts";
 import { OperatorFault, exitCodes, isOperatorFault } from "./fault.ts";
@@ -46,7 +47,7 @@ export async function main(argv: readonly string[], version = "0.0.0"): Promise<
 
 function createProgram(version: string, said: { out: string; error: string }): Command {
   const program = new Command("sealpost")
-    .description("Operate a Sealpost service: trust, credentials, devices, releases, audit.")
+    .description("Operate a Sealpost service: trust, credentials, devices, releases, receipts, audit.")
     .version(version, "-V, --version", "print the version of this program")
     // So that `release publish --version` is its own.
     .enablePositionalOptions()
@@ -65,6 +66,7 @@ function createProgram(version: string, said: { out: string; error: string }): C
   addCredentialCommands(program);
   addDeviceCommands(program);
   addReleaseCommands(program);
+  addReceiptCommands(program);
   addAuditCommands(program);
   complete(program);
   return program;

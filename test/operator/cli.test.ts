@@ -5,7 +5,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { credentialPackageSchema } from "@sealpost/protocol/bootstrap.ts";
+import { signReceipt } from "@sealpost/protocol/documents/receipt.ts";
 import { signTrust } from "@sealpost/protocol/documents/trust.ts";
+import type { ReceiptClaims } from "@sealpost/protocol/exchanges/deregistration.ts";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 
 import type { CredentialRecord } from "../../functions/store/records.ts";
@@ -13,6 +15,7 @@ import { main } from "../../operator/cli.ts";
 import { nobodyHas } from "../../operator/fleet.ts";
 import { openService } from "../../operator/service.ts";
 import { readStack } from "../../operator/stack.ts";
+import { type SigningKey, signingKey } from "../support/keys.ts";
 import { startApi, credentials } from "./api-server.ts";
 import { startOperator, storeDevice, trustFixture } from "./operator.ts";
 import { catchPrinted } from "./printed.ts";
@@ -395,6 +398,39 @@ describe("what goes wrong", () => {
     const { code, out } = await run("--help");
     expect(code).toBe(0);
     for (const exit of [1, 2, 3, 4, 5, 6]) expect(out).toMatch(new RegExp(`^  ${exit}  `, "mu"));
+  });
+});
+
+describe("receipt verify", () => {
+  const about = {
+    sub: "abcd1111-0000-4000-8000-000000000000",
+    signingKey: "A".repeat(43),
+    encryptionKey: "A".repeat(43),
+  };
+  const receiptOf = async (signer: SigningKey, changes: Partial<ReceiptClaims> = {}) => {
+    const type = "deregistration" as const;
+    const claims = { iss: "sealpost-test", iat: 1_800_000_000, type, ...about, ...changes };
+    await writeFile(join(folder, "receipt.jwt"), `\ufeff${await signReceipt(claims, signer)}\r\n`);
+    return run("receipt", "verify", join(folder, "receipt.jwt"), "--json");
+  };
+
+  test("ok/under a present key, and under one of an earlier document", async () => {
+    const { claims, root, receiptKey } = await trustFixture();
+    const next = await signingKey();
+    await operator.post("/operator/trust", { document: await signTrust(claims, [root]) });
+    expect(JSON.parse((await receiptOf(receiptKey)).out)).toMatchObject({ valid: true, claims: about });
+    const second = { ...claims, version: 2, receiptKeys: [next.jwk] };
+    await operator.post("/operator/trust", { document: await signTrust(second, [root]) });
+    expect(JSON.parse((await receiptOf(next)).out)).toMatchObject({ valid: true });
+    expect(JSON.parse((await receiptOf(receiptKey)).out)).toMatchObject({ valid: true });
+  });
+
+  test("fails/signed by another key, or of another service", async () => {
+    const { claims, root, receiptKey } = await trustFixture();
+    await operator.post("/operator/trust", { document: await signTrust(claims, [root]) });
+    expect(await receiptOf(await signingKey())).toMatchObject({ code: 4, out: "" });
+    expect(await receiptOf(receiptKey, { iss: "other" })).toMatchObject({ code: 4, out: "" });
+    expect((await run("receipt", "verify", join(folder, "none"))).code).toBe(2);
   });
 });
 

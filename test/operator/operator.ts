@@ -77,7 +77,7 @@ export async function trustFixture() {
     releaseThreshold: 1,
     messageUrls: ["http://messages.test"],
   };
-  return { root, ca, releaseKey, otherReleaseKey, claims };
+  return { root, ca, receiptKey, releaseKey, otherReleaseKey, claims };
 }
 
 export async function caCertificate(ca: SigningKey, root: SigningKey): Promise<string> {
