@@ -4,6 +4,7 @@ import { writeAppendix } from "./appendix.ts";
 import { certificateRequests, certificates } from "./certificates.ts";
 import { contents, keySets, manifests, receipts, thumbprints, trust } from "./documents.ts";
 import { base64url, derSignatures, strictJson } from "./encodings.ts";
+import { answers, baseUrls, credentialPackages } from "./openness.ts";
 import { replies } from "./replies.ts";
 import { requests } from "./requests.ts";
 import { ensureTestKeys, warning } from "./test-keys.ts";
@@ -26,6 +27,9 @@ const makers: { readonly [name: string]: () => object | Promise<object> } = {
   manifests,
   receipts,
   contents,
+  "base-urls": baseUrls,
+  "credential-packages": credentialPackages,
+  answers,
 };
 
 type Counted = { valid?: { jws?: string }[]; vectors?: unknown[]; invalid?: unknown[] };

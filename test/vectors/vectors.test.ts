@@ -13,7 +13,10 @@ import { openReceipt } from "@sealpost/protocol/documents/receipt.ts";
 import { openReply } from "@sealpost/protocol/messages/reply.ts";
 import { decodeBase64url, encodeBase64url, parseJson } from "@sealpost/protocol/token/strict.ts";
 import { TokenError, type TokenErrorCode, isTokenError } from "@sealpost/protocol/token/token-error.ts";
-import { followTrust } from "@sealpost/protocol/documents/trust.ts";
+import { certificateAnswerSchema, credentialPackageSchema, tokenAnswerSchema } from "@sealpost/protocol/bootstrap.ts";
+import { messageSchemes, parseBaseUrl } from "@sealpost/protocol/documents/base-url.ts";
+import { catchUpSchema, followTrust } from "@sealpost/protocol/documents/trust.ts";
+import * as z from "zod/mini";
 
 import { verifyDeviceCertificate } from "../../device/identity/device-certificate.ts";
 import { openRequest } from "../../functions/receive/open.ts";
@@ -32,6 +35,7 @@ import type {
 } from "./documents.ts";
 import { trustClaims } from "./documents.ts";
 import { nodeAgreementOpener, nodeRsaOpener } from "./node-custody.ts";
+import type { AnswerVector, BaseUrlVector, DocumentVector } from "./openness.ts";
 import type { ReplyFile } from "./replies.ts";
 import type { RequestVector } from "./requests.ts";
 import { agreementPrivateKey, deviceId, ecPublicJwk, kidOf, now, rsaPublicJwk, serviceId } from "./test-keys.ts";
@@ -254,6 +258,46 @@ describe("encrypted contents", () => {
       return { records, recordList: Buffer.concat(digests).toString("base64url") };
     },
     ({ records = [], recordList }) => ({ records, recordList }),
+  );
+});
+
+const parsed = (schema: z.ZodMiniType, document: unknown) => {
+  const { success, data } = schema.safeParse(document);
+  if (!success) throw new TokenError("claims", "document");
+  return data;
+};
+
+describe("base URLs", () => {
+  verify(
+    read<VectorFile<BaseUrlVector>>("base-urls"),
+    ({ text }) => {
+      const url = parseBaseUrl(text, messageSchemes);
+      if ("defect" in url) throw new TokenError("claims", url.defect);
+      return url.base;
+    },
+    ({ base = "" }) => base,
+  );
+});
+
+describe("credential packages", () => {
+  verify(
+    read<VectorFile<DocumentVector>>("credential-packages"),
+    ({ document }) => ({ ...document, ...z.looseObject({}).parse(parsed(credentialPackageSchema, document)) }),
+    ({ document }) => ({ ...document, roots: z.array(z.unknown()).parse(document["roots"]).slice(0, 2) }),
+  );
+});
+
+describe("answers", () => {
+  const schemas = {
+    keys: catchUpSchema,
+    "key-retired": catchUpSchema,
+    token: tokenAnswerSchema,
+    certificate: certificateAnswerSchema,
+  };
+  verify(
+    read<VectorFile<AnswerVector>>("answers"),
+    ({ answer, document }) => typeof parsed(schemas[answer], document),
+    () => "object",
   );
 });
 
