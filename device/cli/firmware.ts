@@ -28,13 +28,22 @@ function registerCheck(program: Command): void {
               `Firmware ${offer.version} (release ${offer.counter}, ${formatBytes(offer.size)}) is on offer.`,
               "→ next: sealpost-device update",
             ]
-          : ["There is nothing newer."];
+          : nothingNewer(device);
         output.result(lines, { offer });
       });
     });
 }
 
 const updateSchema = z.object({ again: z.optional(z.boolean()) });
+
+function nothingNewer(device: Device): string[] {
+  const { givenUp = [] } = device.status();
+  if (givenUp.length === 0) return ["There is nothing newer."];
+  return [
+    `There is nothing newer, but for what failed here or was rolled back (release ${givenUp.join(", ")}).`,
+    "→ next, to take it all the same: sealpost-device update --again",
+  ];
+}
 
 function registerUpdate(program: Command): void {
   program
@@ -56,7 +65,7 @@ function registerUpdate(program: Command): void {
               `Firmware ${update.version} is verified and will be tried at the next restart.`,
               "→ next: sealpost-device boot",
             ]
-          : ["There is nothing newer."];
+          : nothingNewer(device);
         output.result(lines, { update });
       });
     });

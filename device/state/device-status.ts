@@ -19,6 +19,8 @@ export type DeviceStatus = {
   readonly capabilities?: readonly string[];
   readonly pollSeconds?: number;
   readonly update?: FirmwareVersion & { readonly stage: string; readonly size: number };
+  /** Counters of releases, newer than what runs, that failed here or were rolled back: taken again on request alone. */
+  readonly givenUp?: readonly number[];
   readonly pending?: readonly { readonly seq: number; readonly operation: string }[];
   readonly unknown?: readonly UnknownFate[];
   readonly signingKey?: string;

@@ -12,7 +12,7 @@ export function statusOf(state: DeviceState | null, known?: Known): DeviceStatus
   if (state.phase === "bootstrapping") return { phase: state.phase, serviceId: state.credential.serviceId };
   const { serviceId, deviceId } = state;
   if (state.phase === "deregistered") return { phase: state.phase, serviceId, deviceId, receipt: state.receipt };
-  const { profile, pollSeconds, update, queue, signingKey, trust } = state;
+  const { profile, pollSeconds, update, givenUp, queue, signingKey, trust } = state;
   return {
     phase: state.ended ?? (profile ? "registered" : "provisioned"),
     serviceId,
@@ -27,6 +27,7 @@ export function statusOf(state: DeviceState | null, known?: Known): DeviceStatus
         stage: update.stage,
       },
     }),
+    givenUp: givenUp.filter((counter) => counter > (profile?.firmware.counter ?? 0)),
     pending: queue.pending.map(({ seq, operation }) => ({ seq, operation })),
     unknown: queue.unknown,
     signingKey,

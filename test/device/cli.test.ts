@@ -127,7 +127,10 @@ test("ok/a firmware that does not come up is rolled back and reported", async ()
   await publishRelease(bench, makeRelease(randomBytes(10_000), { counter: 9, version: "9.0.0" }));
   expect((await run("update")).exit).toBe(0);
   expect((await run("boot", "--fail")).out).toContain("rolled-back: firmware 1.0.0");
-});
+  expect((await run("boot")).out).toContain("Nothing new was booted: firmware 1.0.0");
+  expect((await run("update")).out).toContain("sealpost-device update --again");
+  expect((await run("update", "--again")).out).toContain("Firmware 9.0.0 is verified");
+}, 60_000);
 
 describe("a newcomer's mistakes", () => {
   const nobodyHere = (code: DeviceErrorCode) =>

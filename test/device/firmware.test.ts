@@ -84,10 +84,12 @@ describe("the whole way", () => {
     const device = await open();
     expect(await device.checkFirmware()).toBeNull();
     expect(await device.updateFirmware()).toBeNull();
+    expect(device.status()).toMatchObject({ givenUp: [2] });
     expect(await reported(device)).toMatchObject({ counter: 2, state: "rolled-back" });
     expect(await device.updateFirmware({ again: true })).toMatchObject({ counter: 2 });
     home.slots.boot();
     expect(await device.confirmBoot()).toBe("installed");
+    expect(device.status()).toMatchObject({ givenUp: [] });
   });
 
   test("ok/one that a forgetful service offers again is no offer either", async () => {
