@@ -57,7 +57,7 @@ export async function exchangeCertificates(
   if (!catchUp) return refuse("not-trusted-yet", "no trust document or key set");
   // The stored chain was verified when it was published.
   const { issuingCa } = readTrust(catchUp.trust);
-  if ((await thumbprint(await certificateKey(issuingCa))) !== ports.ca.kid) {
+  if ((await thumbprint(await certificateKey(issuingCa))) !== (await ports.ca()).kid) {
     // Spending a credential on a certificate that no device could verify would lose both.
     return refuse("not-trusted-yet", "the trust document names another issuing CA");
   }
@@ -82,8 +82,9 @@ async function openFirstToken(
   if (token === undefined) return undefined;
   try {
     const jws = parseJws(tokenTypes.firstToken, token);
-    if (jws.kid !== firstTokenSigner.kid) return undefined;
-    await verifyJws(jws, firstTokenSigner.jwk);
+    const { kid, jwk } = await firstTokenSigner();
+    if (jws.kid !== kid) return undefined;
+    await verifyJws(jws, jwk);
     const { iss, aud, sub, iat, exp } = parseClaims(jws.payload, firstTokenClaimsSchema, "first token");
     const valid =
       iss === serviceId && aud === certificateAudience(serviceId) && iat <= now + limits.clockSkewSeconds && now < exp;
@@ -132,12 +133,13 @@ async function certify(
   if (credential.status !== "issued") return undefined;
   const { credentialId, serialNumber, revision } = credential;
   const deviceId = randomUUID();
+  const signer = await ca();
   const certificate = await issueDeviceCertificate({
     serviceId,
     deviceId,
     ...keys,
-    ca,
-    caKey: ca.jwk,
+    ca: signer,
+    caKey: signer.jwk,
     now: new Date(now * 1000),
   });
   const device = newDevice({ deviceId, serialNumber, credentialId, keys, certificate, created: now });

@@ -1,5 +1,5 @@
 import { dynamodbClient, kmsClient } from "../lambda/clients.ts";
-import { kmsSigner } from "../custody/kms.ts";
+import { kmsSigningKey } from "../custody/kms.ts";
 import { readCatchUp } from "../store/catch-up.ts";
 import { dynamodbStore } from "../store/dynamodb-store.ts";
 import { readBootstrapEnvironment } from "./environment.ts";
@@ -13,16 +13,11 @@ const store = dynamodbStore(dynamodbClient(), {
   trust: environment.TRUST_TABLE,
   journal: environment.JOURNAL_TABLE,
 });
-const [firstTokenSigner, ca] = await Promise.all([
-  kmsSigner(kms, environment.FIRST_TOKEN_KEY),
-  kmsSigner(kms, environment.ISSUING_CA_KEY),
-]);
-
 export const handler = makeHandler({
   serviceId: environment.SERVICE_ID,
   generation: Number(environment.KEY_GENERATION),
   store,
-  firstTokenSigner,
-  ca,
+  firstTokenSigner: kmsSigningKey(kms, environment.FIRST_TOKEN_KEY),
+  ca: kmsSigningKey(kms, environment.ISSUING_CA_KEY),
   readCatchUp: () => readCatchUp(store),
 });

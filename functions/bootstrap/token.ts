@@ -46,7 +46,7 @@ export async function grantFirstToken(
     exp: now + limits.firstTokenSeconds,
     jti: randomUUID(),
   };
-  const access_token = await signJws(tokenTypes.firstToken, claims, firstTokenSigner);
+  const access_token = await signJws(tokenTypes.firstToken, claims, await firstTokenSigner());
   return { grant: { access_token, token_type: "Bearer", expires_in: limits.firstTokenSeconds }, credentialId };
 }
 

@@ -1,21 +1,39 @@
 import { DecryptCommand, GetPublicKeyCommand, type KMSClient, SignCommand } from "@aws-sdk/client-kms";
 import { derToRaw } from "@sealpost/protocol/token/der.ts";
-import type { Signer } from "@sealpost/protocol/token/jws.ts";
 import { thumbprint } from "@sealpost/protocol/token/keys.ts";
 import { toSigningJwk, type SigningJwk } from "@sealpost/protocol/suites/suites.ts";
 import { type RsaJwk, rsaJwkSchema, rsaOaep256 } from "@sealpost/protocol/suites/rsa-oaep-256.ts";
 import { es256 } from "@sealpost/protocol/suites/es256.ts";
 import { TokenError } from "@sealpost/protocol/token/token-error.ts";
 
-import type { ContentKeyOpener } from "../receive/ports.ts";
+import { lazily } from "./lazily.ts";
+import type { ContentKeyOpener, PresentKeys, ServerKeys, SignerWithKey, SigningKeySource } from "./port.ts";
 import { awsErrorName, awsFault } from "../fault/aws-fault.ts";
 
-/** Keys in KMS, behind the ports of the functions: custody `kms`. Private keys never leave it. */
+/** Keys in KMS: custody `kms`. Private keys never leave it. */
 
-export type KmsSigner = Signer & { readonly jwk: SigningJwk };
+/** The message keys of the deployment: they change with it, and KMS refuses what has been disabled since. */
+export function kmsServerKeys(
+  kms: KMSClient,
+  keyArns: { readonly signing: string; readonly decryption: string },
+): ServerKeys {
+  const keys = lazily(async (): Promise<PresentKeys> => {
+    const [replySigner, opener] = await Promise.all([
+      kmsSigner(kms, keyArns.signing),
+      kmsContentKeyOpener(kms, keyArns.decryption),
+    ]);
+    return { replySigner, openers: [opener] };
+  });
+  return { at: () => keys() };
+}
 
-/** Signs with an ECC_NIST_P256 key. Its public key is read once, when the function starts. */
-export async function kmsSigner(kms: KMSClient, keyArn: string): Promise<KmsSigner> {
+/** A signing key whose public half is fetched at first use. */
+export function kmsSigningKey(kms: KMSClient, keyArn: string): SigningKeySource {
+  return lazily(() => kmsSigner(kms, keyArn));
+}
+
+/** Signs with an ECC_NIST_P256 key. Its public key is read once. */
+export async function kmsSigner(kms: KMSClient, keyArn: string): Promise<SignerWithKey> {
   const jwk = await ecPublicKey(kms, keyArn);
   return {
     jwk,

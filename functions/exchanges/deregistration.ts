@@ -1,13 +1,13 @@
 import { type ReceiptClaims, deregistration as exchange } from "@sealpost/protocol/exchanges/deregistration.ts";
 import { signReceipt } from "@sealpost/protocol/documents/receipt.ts";
-import type { Signer } from "@sealpost/protocol/token/jws.ts";
 import * as z from "zod/mini";
 
+import type { SigningKeySource } from "../custody/port.ts";
 import { Fault } from "../fault/fault.ts";
 import { settleKeys, thumbprintsOf } from "../registry/key-ring.ts";
 import { serve } from "./exchange.ts";
 
-type Ports = { readonly serviceId: string; readonly receiptSigner: Signer };
+type Ports = { readonly serviceId: string; readonly receiptSigner: SigningKeySource };
 
 /** Figure 7. The device's items become a tombstone that holds the receipt. */
 export const deregistration = ({ serviceId, receiptSigner }: Ports) =>
@@ -23,7 +23,7 @@ export const deregistration = ({ serviceId, receiptSigner }: Ports) =>
         type: "deregistration",
         ...(await thumbprintsOf(keys)),
       };
-      return { facts: await signReceipt(claims, receiptSigner) };
+      return { facts: await signReceipt(claims, await receiptSigner()) };
     },
     decide: ({ reason }, { device: { identity }, keys }, receipt) => ({
       effect: {

@@ -1,10 +1,10 @@
 import { renewal as exchange } from "@sealpost/protocol/exchanges/renewal.ts";
-import type { Signer } from "@sealpost/protocol/token/jws.ts";
-import type { SigningJwk, EncryptionJwk } from "@sealpost/protocol/suites/suites.ts";
+import type { EncryptionJwk } from "@sealpost/protocol/suites/suites.ts";
 import type { StoredRefusal } from "@sealpost/protocol/messages/refusals.ts";
 import { isTokenError } from "@sealpost/protocol/token/token-error.ts";
 import * as z from "zod/mini";
 
+import type { SigningKeySource } from "../custody/port.ts";
 import { noveltyOf, renewKeys } from "../registry/key-ring.ts";
 import type { DeviceKeys } from "../store/records.ts";
 import { serve } from "./exchange.ts";
@@ -16,7 +16,7 @@ import { serve } from "./exchange.ts";
 const resultSchema = z.object({ renewalSeq: z.int() });
 
 /** `ca`: the issuing CA's key. */
-type Ports = { readonly serviceId: string; readonly ca: { readonly signer: Signer; readonly key: SigningJwk } };
+type Ports = { readonly serviceId: string; readonly ca: SigningKeySource };
 
 type Proven = { readonly refusal: StoredRefusal } | { readonly keys: DeviceKeys };
 
@@ -37,13 +37,13 @@ export const renewal = ({ serviceId, ca }: Ports) =>
       if (novelty === "present") return { facts: undefined };
       if (novelty === "reused") return { refusal: { code: "invalid-proof", field: "body" } };
       if (seq <= renewalSeq) return { refusal: { code: "superseded" } };
-      const { issueDeviceCertificate } = await certificates();
+      const [{ issueDeviceCertificate }, signer] = await Promise.all([certificates(), ca()]);
       const certificate = await issueDeviceCertificate({
         serviceId,
         deviceId,
         ...proven.keys,
-        ca: ca.signer,
-        caKey: ca.key,
+        ca: signer,
+        caKey: signer.jwk,
         now: new Date(now * 1000),
       });
       return { facts: { ...proven, certificate } };

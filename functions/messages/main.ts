@@ -1,5 +1,5 @@
 import { dynamodbClient, kmsClient } from "../lambda/clients.ts";
-import { kmsContentKeyOpener, kmsSigner, kmsUnwrap } from "../custody/kms.ts";
+import { kmsServerKeys, kmsSigningKey, kmsUnwrap } from "../custody/kms.ts";
 import { readCatchUp, readDocumentVersions } from "../store/catch-up.ts";
 import { dynamodbStore } from "../store/dynamodb-store.ts";
 import { serveExchanges } from "../exchanges/exchanges.ts";
@@ -17,19 +17,14 @@ const store = dynamodbStore(dynamodbClient(), {
   journal: environment.JOURNAL_TABLE,
 });
 const serviceId = environment.SERVICE_ID;
-const [opener, replySigner, receiptSigner, ca] = await Promise.all([
-  kmsContentKeyOpener(kms, environment.MESSAGE_DECRYPTION_KEY),
-  kmsSigner(kms, environment.MESSAGE_SIGNING_KEY),
-  kmsSigner(kms, environment.RECEIPT_KEY),
-  kmsSigner(kms, environment.ISSUING_CA_KEY),
-]);
-
 export const handler = makeHandler({
   serviceId,
   generation: Number(environment.KEY_GENERATION),
   store,
-  openers: [opener],
-  replySigner,
+  serverKeys: kmsServerKeys(kms, {
+    signing: environment.MESSAGE_SIGNING_KEY,
+    decryption: environment.MESSAGE_DECRYPTION_KEY,
+  }),
   readCatchUp: () => readCatchUp(store),
   documentVersions: cachedVersions(
     () => readDocumentVersions(store),
@@ -38,7 +33,7 @@ export const handler = makeHandler({
   exchanges: serveExchanges({
     serviceId,
     releases: releases(store, (wrapped, context) => kmsUnwrap(kms, environment.SECRETS_KEY, wrapped, context)),
-    receiptSigner,
-    ca: { signer: ca, key: ca.jwk },
+    receiptSigner: kmsSigningKey(kms, environment.RECEIPT_KEY),
+    ca: kmsSigningKey(kms, environment.ISSUING_CA_KEY),
   }),
 });

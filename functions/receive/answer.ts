@@ -3,6 +3,7 @@ import { type Problem, type ProblemCode, problem } from "@sealpost/protocol/mess
 import { sealReply } from "@sealpost/protocol/messages/reply.ts";
 import { isTokenError } from "@sealpost/protocol/token/token-error.ts";
 
+import type { PresentKeys } from "../custody/port.ts";
 import type { DocumentVersions } from "../store/catch-up.ts";
 import { explain } from "../fault/explain.ts";
 import { faultCode } from "../fault/fault.ts";
@@ -27,12 +28,13 @@ export async function answerMessage(ports: MessagePorts, token: string, now: num
     return toProblem("too-large", { outcome: "too-large", reason: "too-large", detail: "jwe" });
   try {
     const versions = ports.documentVersions();
-    const request = await openRequest(ports, token);
+    const keys = await ports.serverKeys.at(now);
+    const request = await openRequest(ports, keys, token);
     const answer = await effect(ports, request, now).catch(askToRetry);
     const { message, replyTo } = request;
     const operation = message.kind === "claims" ? message.claims.operation : undefined;
     const log = { outcome: answer.status, deviceId: replyTo.deviceId, seq: replyTo.seq, operation };
-    return { kind: "sealed", token: await seal(ports, replyTo, answer, await versions, now), log };
+    return { kind: "sealed", token: await seal(keys, replyTo, answer, await versions, now), log };
   } catch (error) {
     return await toAnswer(ports, error);
   }
@@ -50,7 +52,7 @@ function askToRetry(error: unknown): Answer {
 }
 
 async function seal(
-  { replySigner }: MessagePorts,
+  { replySigner }: PresentKeys,
   { key, request, replyKey, mostBytes }: ReplyTo,
   answer: Answer,
   versions: DocumentVersions,

@@ -12,6 +12,7 @@ import type { EncryptionJwk, OneTimeJwk } from "@sealpost/protocol/suites/suites
 import { TokenError } from "@sealpost/protocol/token/token-error.ts";
 import * as z from "zod/mini";
 
+import type { PresentKeys } from "../custody/port.ts";
 import { type Device, readDevice } from "../registry/device.ts";
 import { type Speaking, keysInForce, speakingKeys } from "../registry/key-ring.ts";
 import type { DeviceKeys } from "../store/records.ts";
@@ -58,9 +59,13 @@ export type VerifiedRequest = {
  * Opens a sealed request. Each line of the body is one check; until the last of them holds, every failure is the same answer to the sender.
  * @throws TokenError naming the check; Fault if the custody or the store does not answer
  */
-export async function openRequest(ports: MessagePorts, token: string): Promise<VerifiedRequest> {
+export async function openRequest(
+  ports: MessagePorts,
+  { openers }: Pick<PresentKeys, "openers">,
+  token: string,
+): Promise<VerifiedRequest> {
   const sealed = parseRequest(token);
-  const opener = presentKey(ports, sealed.header.kid, sealed.header.alg);
+  const opener = presentKey(openers, sealed.header.kid, sealed.header.alg);
   const epk = "epk" in sealed.header ? sealed.header.epk : undefined;
   const jws = await sealed.decrypt(await opener.open(sealed.encryptedKey, epk));
   const binding = parseRequestBinding(jws);
@@ -86,7 +91,7 @@ export async function reopenRequest(request: VerifiedRequest, device: Device): P
   return { ...request, device, ...(await signingKeys(device, request.kid)) };
 }
 
-function presentKey({ openers }: MessagePorts, kid: string, alg: string) {
+function presentKey(openers: PresentKeys["openers"], kid: string, alg: string) {
   const opener = openers.find((candidate) => candidate.kid === kid);
   if (!opener) throw new TokenError("retired-key", "request serverKey");
   if (opener.alg !== alg) throw new TokenError("jwe-header", "alg");

@@ -6,7 +6,7 @@ import { rsaJwkSchema } from "@sealpost/protocol/suites/rsa-oaep-256.ts";
 import { type SealedRequest, parseRequest } from "@sealpost/protocol/messages/request.ts";
 import type { RequestAlgorithm } from "@sealpost/protocol/suites/suites.ts";
 
-import type { ContentKeyOpener } from "../../functions/receive/ports.ts";
+import type { ContentKeyOpener } from "../../functions/custody/port.ts";
 import { agreementKey } from "../support/keys.ts";
 
 /** What every custody of a decryption key must do: open what jose sealed to its public key, and refuse everything else as `decryption`. */

@@ -177,8 +177,8 @@ describe("an answer that does not verify", () => {
       deviceId: "00000000-0000-4000-8000-000000000000",
       signingKey: await publicJwk(keys.signing),
       encryptionKey: await publicJwk(keys.encryption),
-      ca: bench.service.bootstrap.ca,
-      caKey: bench.service.bootstrap.ca.jwk,
+      ca: bench.service.ca,
+      caKey: bench.service.ca.jwk,
       now: new Date(present * 1000),
       ...change,
     });

@@ -118,7 +118,7 @@ describe("renewal", () => {
     // The message keys stay, so nothing before the certificate prompts the fetch.
     const { renewal } = await import("../../functions/exchanges/renewal.ts");
     Object.assign(bench.service.messages.exchanges, {
-      renew: renewal({ serviceId, ca: { signer: ca, key: ca.jwk } }),
+      renew: renewal({ serviceId, ca: async () => ca }),
     });
     await device.renewKeys();
     expect(device.status()).toMatchObject({ trustVersion: 2, signingKey: await signingKeyOf(home) });

@@ -63,10 +63,12 @@ describe("a token with one bit flipped", () => {
   test.each(["rsa", "agreement"] as const)("fails/request sealed to the %s key", async (key) => {
     const sent = await device.claimsOf("register", registration, { seq: 1 }, { key });
     const { token } = await device.seal(sent, key);
-    expect(await refusal(openRequest(service.messages, token))).toBe("opened");
+    expect(await refusal(openRequest(service.messages, service.messageKeys, token))).toBe("opened");
     await fc.assert(
       fc.asyncProperty(flips, async ([at, bit]) => {
-        expect(await refusal(openRequest(service.messages, flip(token, at, bit)))).not.toBe("opened");
+        expect(await refusal(openRequest(service.messages, service.messageKeys, flip(token, at, bit)))).not.toBe(
+          "opened",
+        );
       }),
       { numRuns: 150 },
     );
@@ -102,7 +104,7 @@ describe("a token with one bit flipped", () => {
       fc.asyncProperty(edits, async ([at, removed, added]) => {
         const edited = token.slice(0, at) + added + token.slice(at + removed);
         fc.pre(edited !== token);
-        expect(await refusal(openRequest(service.messages, edited))).not.toBe("opened");
+        expect(await refusal(openRequest(service.messages, service.messageKeys, edited))).not.toBe("opened");
       }),
       { numRuns: 150 },
     );

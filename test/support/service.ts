@@ -2,6 +2,7 @@ import { issueCaCertificate } from "@sealpost/protocol/documents/certificate.ts"
 import { type ServerKey, openKeySet } from "@sealpost/protocol/documents/key-set.ts";
 import { type TrustClaims, readTrust, signTrust } from "@sealpost/protocol/documents/trust.ts";
 
+import type { PresentKeys } from "../../functions/custody/port.ts";
 import type { BootstrapPorts } from "../../functions/bootstrap/ports.ts";
 import { serveExchanges } from "../../functions/exchanges/exchanges.ts";
 import { publishKeySet } from "../../functions/key-set/sign.ts";
@@ -60,23 +61,27 @@ export async function startService(store: Store = memoryStore()) {
     serviceId,
     generation: 1,
     store,
-    firstTokenSigner: firstTokenKey,
-    ca,
+    firstTokenSigner: async () => firstTokenKey,
+    ca: async () => ca,
     readCatchUp: catchUp,
+  };
+  /** Tests rotate them. */
+  const messageKeys: { -readonly [K in keyof PresentKeys]: PresentKeys[K] } = {
+    openers: [rsa, agreement],
+    replySigner: replyKey,
   };
   const messages: MessagePorts = {
     serviceId,
     generation: 1,
     store,
-    openers: [rsa, agreement],
-    replySigner: replyKey,
+    serverKeys: { at: async () => messageKeys },
     readCatchUp: catchUp,
     documentVersions: () => readDocumentVersions({ read }),
     exchanges: serveExchanges({
       serviceId,
       releases: releases(store, async (wrapped) => Buffer.from(wrapped, "base64")),
-      receiptSigner: receiptKey,
-      ca: { signer: ca, key: ca.jwk },
+      receiptSigner: async () => receiptKey,
+      ca: async () => ca,
     }),
   };
   const published = await catchUp();
@@ -87,6 +92,8 @@ export async function startService(store: Store = memoryStore()) {
     agreement: { kid: agreement.kid, alg: "ECDH-ES+A256KW", jwk: agreement.jwk as ServerKey["jwk"] },
   };
   return {
+    messageKeys,
+    ca,
     store,
     bootstrap,
     messages,

@@ -2,7 +2,7 @@ import { thumbprint } from "@sealpost/protocol/token/keys.ts";
 import { rsaJwkSchema } from "@sealpost/protocol/suites/rsa-oaep-256.ts";
 import { TokenError } from "@sealpost/protocol/token/token-error.ts";
 
-import type { ContentKeyOpener } from "../../functions/receive/ports.ts";
+import type { ContentKeyOpener } from "../../functions/custody/port.ts";
 import { agreementKey } from "./keys.ts";
 
 /** Openers over WebCrypto keys for both request algorithms: the same port that KMS stands behind. */

@@ -2,7 +2,7 @@ import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { KMSClient } from "@aws-sdk/client-kms";
 import { beforeEach, describe, expect, test } from "vitest";
 
-import { kmsContentKeyOpener } from "../../functions/custody/kms.ts";
+import { kmsContentKeyOpener, kmsServerKeys } from "../../functions/custody/kms.ts";
 import { answerMessage } from "../../functions/receive/answer.ts";
 import { dynamodbStore } from "../../functions/store/dynamodb-store.ts";
 import type { Put } from "../../functions/store/port.ts";
@@ -113,7 +113,8 @@ describe("a decryption key that the service no longer has", () => {
     );
     const opener = await kmsContentKeyOpener(new KMSClient(settings), "key");
     const { token } = await device.seal(await device.claimsOf("register", registration, { seq: 1 }));
-    return answerMessage({ ...service.messages, openers: [opener] }, token, present);
+    const serverKeys = { at: async () => ({ ...service.messageKeys, openers: [opener] }) };
+    return answerMessage({ ...service.messages, serverKeys }, token, present);
   };
 
   test.each(["DisabledException", "KMSInvalidStateException"])("fails/%s is key-retired", async (name) => {
@@ -130,5 +131,46 @@ describe("a decryption key that the service no longer has", () => {
   test("fails/a custody that is throttled or not there passes", async () => {
     expect(await answerOf(refusal("ThrottlingException"))).toMatchObject({ body: { code: "throttled" } });
     expect(await answerOf(refusal("KeyUnavailableException"))).toMatchObject({ body: { code: "unavailable" } });
+  });
+});
+
+describe("the keys of a custody", () => {
+  test("ok/are fetched at first use, once for all who wait, and a failure is that of those alone", async () => {
+    const service = await startService();
+    const device = await rawDevice(service);
+    const { n, e } = service.serverKeys.rsa.jwk as { n: string; e: string };
+    const oaep = { name: "RSA-OAEP", hash: "SHA-256" };
+    const spkiOf = async (
+      jwk: JsonWebKey,
+      algorithm: RsaHashedImportParams | EcKeyImportParams,
+      usage: "encrypt" | "verify",
+    ) =>
+      Buffer.from(
+        await crypto.subtle.exportKey(
+          "spki",
+          await crypto.subtle.importKey("jwk", { ...jwk }, algorithm, true, [usage]),
+        ),
+      ).toString("base64");
+    const ec = await spkiOf(service.replyKey.jwk, { name: "ECDSA", namedCurve: "P-256" }, "verify");
+    const rsa = await spkiOf({ kty: "RSA", n, e }, oaep, "encrypt");
+    let isDown = true;
+    const { settings, asked } = wire(({ operation, body }) => {
+      if (isDown) return refusal("ThrottlingException");
+      if (operation !== "GetPublicKey") return refusal("InvalidCiphertextException");
+      return { status: 200, body: { PublicKey: body["KeyId"] === "signing" ? ec : rsa } };
+    });
+    const serverKeys = kmsServerKeys(new KMSClient(settings), { signing: "signing", decryption: "decryption" });
+    expect(asked).toEqual([]);
+    const { token } = await device.seal(await device.claimsOf("register", registration, { seq: 1 }));
+    const answer = async () => answerMessage({ ...service.messages, serverKeys }, token, present);
+    expect(await answer()).toMatchObject({ body: { code: "throttled" } });
+    isDown = false;
+    asked.length = 0;
+    // It opens nothing here: what matters is that it got as far as asking.
+    for (const answered of await Promise.all([answer(), answer(), answer()])) {
+      expect(answered).toMatchObject({ body: { code: "not-accepted" } });
+    }
+    const fetched = asked.filter(({ operation }) => operation === "GetPublicKey").map(({ body }) => body["KeyId"]);
+    expect(fetched.toSorted()).toEqual(["decryption", "signing"]);
   });
 });

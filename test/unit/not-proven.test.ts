@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, test } from "vitest";
 
+import { limits } from "@sealpost/protocol/limits.ts";
 import { importPublicKey } from "@sealpost/protocol/token/keys.ts";
 import { decodeBase64url, encodeBase64url } from "@sealpost/protocol/token/strict.ts";
 import { CompactEncrypt } from "jose";
@@ -115,7 +116,11 @@ describe("claims that nobody is known to have made", () => {
   });
 
   test("fails/an inner header beyond the limit is not told from any other", async () => {
-    const header = { alg: "ES256", kid: device.keys.signing.kid, typ: `sealpost-request+jwt${" ".repeat(1_100)}` };
+    const header = {
+      alg: "ES256",
+      kid: device.keys.signing.kid,
+      typ: `sealpost-request+jwt${" ".repeat(limits.headerBytes)}`,
+    };
     const inner = `${encodeBase64url(JSON.stringify(header))}.e30.${"A".repeat(86)}`;
     const { body, log } = await post(await encrypt(service, inner));
     expect(log["reason"]).toBe("too-large");
@@ -177,7 +182,7 @@ describe("a service that is not well", () => {
   test("fails/a catch-up that cannot be read is a problem, not an exception", async () => {
     const ports = {
       ...service.messages,
-      openers: [],
+      serverKeys: { at: async () => ({ ...service.messageKeys, openers: [] }) },
       readCatchUp: async () => {
         throw new Fault("unavailable", "test");
       },

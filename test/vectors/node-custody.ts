@@ -11,7 +11,7 @@ import {
 import { thumbprint } from "@sealpost/protocol/token/keys.ts";
 import { TokenError } from "@sealpost/protocol/token/token-error.ts";
 
-import type { ContentKeyOpener } from "../../functions/receive/ports.ts";
+import type { ContentKeyOpener } from "../../functions/custody/port.ts";
 import { ecPrivateJwk, ecPublicJwk, rsaPrivateJwk, rsaPublicJwk } from "./test-keys.ts";
 
 /** Openers over the test keys, with OpenSSL by way of node:crypto: another implementation than the one under test. */

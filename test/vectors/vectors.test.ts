@@ -120,11 +120,12 @@ describe("requests", async () => {
   const device = newDevice(identity);
   await store.write(devicePuts(device, device, 1));
   const { messages } = await startService();
-  const ports = { ...messages, serviceId, store, openers: await Promise.all([nodeRsaOpener(), nodeAgreementOpener()]) };
+  const ports = { ...messages, serviceId, store };
+  const present = { openers: await Promise.all([nodeRsaOpener(), nodeAgreementOpener()]) };
   verify(
     read<VectorFile<RequestVector>>("requests"),
     async ({ token, field }) => {
-      const { message } = await openRequest(ports, token);
+      const { message } = await openRequest(ports, present, token);
       // A defect that is told under seal names its field; the refusal's code is the error of the vector.
       if (message.kind === "defect")
         throw new TokenError((message.field === field ? "malformed" : message.field) as TokenErrorCode, "");

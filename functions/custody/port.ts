@@ -1,0 +1,36 @@
+import type { Signer } from "@sealpost/protocol/token/jws.ts";
+import type { P256Jwk } from "@sealpost/protocol/suites/p256.ts";
+import type { RequestAlgorithm, SigningJwk } from "@sealpost/protocol/suites/suites.ts";
+
+/** Recovers content keys with one of the server's private keys, wherever that lives. */
+export type ContentKeyOpener = {
+  readonly kid: string;
+  readonly alg: RequestAlgorithm;
+  /**
+   * @param encryptedKey as in the JWE
+   * @param epk for key agreement, the sender's ephemeral public key
+   * @throws TokenError `decryption` if it does not open, `retired-key` if the key has been retired; Fault if the custody does not answer
+   */
+  open(encryptedKey: Uint8Array<ArrayBuffer>, epk?: P256Jwk): Promise<Uint8Array<ArrayBuffer>>;
+};
+
+/** The message keys of one moment. */
+export type PresentKeys = {
+  /** Keys that requests may be sealed to. */
+  readonly openers: readonly ContentKeyOpener[];
+  readonly replySigner: Signer;
+};
+
+/** The service's message keys. A custody may fetch them at first use, and change them while the service runs. */
+export type ServerKeys = {
+  /**
+   * @param now Unix seconds
+   * @throws Fault: of this message alone, the next one asks again
+   */
+  at(now: number): Promise<PresentKeys>;
+};
+
+export type SignerWithKey = Signer & { readonly jwk: SigningJwk };
+
+/** A key that signs for one purpose, fetched at first use. */
+export type SigningKeySource = () => Promise<SignerWithKey>;
