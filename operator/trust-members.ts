@@ -1,4 +1,4 @@
-import { certificateKey } from "@sealpost/protocol/documents/certificate.ts";
+import { certificateKey } from "@sealpost/protocol/documents/x509.ts";
 import type { TrustClaims } from "@sealpost/protocol/documents/trust.ts";
 import { thumbprint } from "@sealpost/protocol/token/keys.ts";
 import { type SigningJwk } from "@sealpost/protocol/suites/suites.ts";

@@ -1,4 +1,5 @@
-import { certificateKey, issueCaCertificate } from "@sealpost/protocol/documents/certificate.ts";
+import { issueCaCertificate } from "@sealpost/protocol/documents/certificate.ts";
+import { certificateKey } from "@sealpost/protocol/documents/x509.ts";
 import { type TrustClaims, readTrust, signTrust } from "@sealpost/protocol/documents/trust.ts";
 import { thumbprint } from "@sealpost/protocol/token/keys.ts";
 import { type SigningJwk } from "@sealpost/protocol/suites/suites.ts";

@@ -7,7 +7,7 @@ import {
   tokenErrorSchema,
   tokenPath,
 } from "@sealpost/protocol/bootstrap.ts";
-import { fromBase64, toBase64 } from "@sealpost/protocol/documents/certificate.ts";
+import { fromBase64, toBase64 } from "@sealpost/protocol/documents/x509.ts";
 import { openKeySet } from "@sealpost/protocol/documents/key-set.ts";
 import { parseJson } from "@sealpost/protocol/token/strict.ts";
 import { TokenError, isTokenError } from "@sealpost/protocol/token/token-error.ts";

@@ -10,7 +10,8 @@ import {
   id_ce_subjectAltName,
 } from "@peculiar/asn1-x509";
 import { uuidUri } from "@sealpost/protocol/bootstrap.ts";
-import { subjectAlternativeName, toBase64 } from "@sealpost/protocol/documents/certificate.ts";
+import { extensionRequest } from "@sealpost/protocol/documents/certificate-request.ts";
+import { subjectAlternativeName, toBase64 } from "@sealpost/protocol/documents/x509.ts";
 import { es256 } from "@sealpost/protocol/suites/es256.ts";
 import { rawToDer } from "@sealpost/protocol/token/der.ts";
 import { thumbprint, thumbprintUri } from "@sealpost/protocol/token/keys.ts";
@@ -18,8 +19,6 @@ import { type EncryptionJwk } from "@sealpost/protocol/suites/suites.ts";
 
 import { publicJwk } from "../keys/device-keys.ts";
 import type { DeviceKeys } from "../ports.ts";
-
-const extensionRequest = "1.2.840.113549.1.9.14";
 
 /**
  * The PKCS#10 request (RFC 2986) of the bootstrap and of a renewal: proof that this device has the signing key, bound to the encryption key

@@ -12,7 +12,7 @@ import {
   id_ce_subjectAltName,
 } from "@peculiar/asn1-x509";
 import { uuidUri } from "@sealpost/protocol/bootstrap.ts";
-import { certificateKey, fromBase64, parseDer, verifyDer } from "@sealpost/protocol/documents/certificate.ts";
+import { certificateKey, fromBase64, parseDer, verifyDer } from "@sealpost/protocol/documents/x509.ts";
 import { es256 } from "@sealpost/protocol/suites/es256.ts";
 import { thumbprint, thumbprintUri } from "@sealpost/protocol/token/keys.ts";
 import { TokenError } from "@sealpost/protocol/token/token-error.ts";

@@ -6,11 +6,9 @@ import {
   certificateRequestSchema,
   firstTokenClaimsSchema,
 } from "@sealpost/protocol/bootstrap.ts";
-import {
-  certificateKey,
-  issueDeviceCertificate,
-  openCertificateRequest,
-} from "@sealpost/protocol/documents/certificate.ts";
+import { issueDeviceCertificate } from "@sealpost/protocol/documents/certificate.ts";
+import { openCertificateRequest } from "@sealpost/protocol/documents/certificate-request.ts";
+import { certificateKey } from "@sealpost/protocol/documents/x509.ts";
 import { memberOf, parseClaims, parseJws, tokenTypes, verifyJws } from "@sealpost/protocol/token/jws.ts";
 import { thumbprint } from "@sealpost/protocol/token/keys.ts";
 import { limits } from "@sealpost/protocol/limits.ts";

@@ -68,7 +68,7 @@ const certificates = () => import("@sealpost/protocol/documents/certificate.ts")
 
 async function proveKeys(csr: string, encryptionKey: EncryptionJwk, deviceId: string): Promise<Proven> {
   try {
-    const { openCertificateRequest } = await certificates();
+    const { openCertificateRequest } = await import("@sealpost/protocol/documents/certificate-request.ts");
     const signingKey = await openCertificateRequest(csr, { encryptionKey, id: deviceId });
     return { keys: { signingKey, encryptionKey } };
   } catch (error) {

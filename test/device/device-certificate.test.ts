@@ -14,12 +14,8 @@ import {
 } from "@peculiar/asn1-x509";
 import { beforeAll, describe, expect, test } from "vitest";
 
-import {
-  fromBase64,
-  issueCaCertificate,
-  issueDeviceCertificate,
-  toBase64,
-} from "@sealpost/protocol/documents/certificate.ts";
+import { issueCaCertificate, issueDeviceCertificate } from "@sealpost/protocol/documents/certificate.ts";
+import { fromBase64, toBase64 } from "@sealpost/protocol/documents/x509.ts";
 import { rawToDer } from "@sealpost/protocol/token/der.ts";
 
 import { verifyDeviceCertificate } from "../../device/identity/device-certificate.ts";

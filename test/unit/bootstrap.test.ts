@@ -3,7 +3,7 @@ import { createHash, randomUUID } from "node:crypto";
 import { beforeEach, describe, expect, test, vi } from "vitest";
 
 import { certificateAnswerSchema, tokenAnswerSchema } from "@sealpost/protocol/bootstrap.ts";
-import { certificateKey } from "@sealpost/protocol/documents/certificate.ts";
+import { certificateKey } from "@sealpost/protocol/documents/x509.ts";
 import { signJws, tokenTypes } from "@sealpost/protocol/token/jws.ts";
 import { limits } from "@sealpost/protocol/limits.ts";
 import { followTrust } from "@sealpost/protocol/documents/trust.ts";

@@ -11,7 +11,7 @@ import {
 } from "@peculiar/asn1-x509";
 
 import { uuidUri } from "@sealpost/protocol/bootstrap.ts";
-import { subjectAlternativeName, toBase64 } from "@sealpost/protocol/documents/certificate.ts";
+import { subjectAlternativeName, toBase64 } from "@sealpost/protocol/documents/x509.ts";
 import { rawToDer } from "@sealpost/protocol/token/der.ts";
 import { thumbprint, thumbprintUri } from "@sealpost/protocol/token/keys.ts";
 import { type SigningJwk } from "@sealpost/protocol/suites/suites.ts";

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from "vitest";
 
-import { certificateKey } from "@sealpost/protocol/documents/certificate.ts";
+import { certificateKey } from "@sealpost/protocol/documents/x509.ts";
 import { thumbprint } from "@sealpost/protocol/token/keys.ts";
 
 import type { MessagePorts } from "../../functions/receive/ports.ts";

@@ -4,7 +4,8 @@ import { readFileSync, readdirSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 
 import { derToRaw, rawToDer } from "@sealpost/protocol/token/der.ts";
-import { certificateKey, openCertificateRequest } from "@sealpost/protocol/documents/certificate.ts";
+import { openCertificateRequest } from "@sealpost/protocol/documents/certificate-request.ts";
+import { certificateKey } from "@sealpost/protocol/documents/x509.ts";
 import { openKeySet } from "@sealpost/protocol/documents/key-set.ts";
 import { thumbprint } from "@sealpost/protocol/token/keys.ts";
 import { openContent } from "@sealpost/protocol/content/aes128gcm.ts";
