@@ -4,7 +4,7 @@ import type { APIGatewayProxyStructuredResultV2 } from "aws-lambda";
 
 import { explain } from "../fault/explain.ts";
 import { type Fields, logInvocation } from "../fault/log.ts";
-import type { Answer } from "./act.ts";
+import type { Answer, Stamp } from "./act.ts";
 import { type OperatorEvent, actOf, actorOf, parseCall, parseEvent } from "./call.ts";
 import { decisions } from "./decisions.ts";
 import type { OperatorPorts } from "./ports.ts";
@@ -50,8 +50,15 @@ async function answerTo<Name extends ActName>(
   actor: string,
   ports: OperatorPorts,
 ): Promise<Answer<Name>> {
-  const call = parseCall(name, event, { actor, now: ports.now(), unique: ports.newId() });
+  const call = parseCall(name, event, { actor, ...stampOf(ports) });
   return "problem" in call ? call : decisions[name](call.value, ports);
+}
+
+/** Entries of one second are listed in the order of their milliseconds. */
+function stampOf(ports: Pick<OperatorPorts, "now" | "newId">): Pick<Stamp, "now" | "unique"> {
+  const milliseconds = Math.round(ports.now() * 1000);
+  const fraction = String(milliseconds % 1000).padStart(3, "0");
+  return { now: Math.floor(milliseconds / 1000), unique: `${fraction}-${ports.newId()}` };
 }
 
 function toResponse(answer: Answer<ActName>): APIGatewayProxyStructuredResultV2 & { readonly statusCode: number } {

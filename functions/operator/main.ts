@@ -24,6 +24,6 @@ export const handler = makeHandler({
     trust: environment.TRUST_TABLE,
     journal: environment.JOURNAL_TABLE,
   }),
-  now: () => Math.floor(Date.now() / 1000),
+  now: () => Date.now() / 1000,
   newId: () => randomUUID(),
 });

@@ -6,7 +6,7 @@ export type OperatorPorts = {
   /** The key generation that this function works under (delivery rule 14). */
   readonly generation: number;
   readonly store: Store;
-  /** Unix seconds. */
+  /** Unix seconds, with their fraction. */
   now(): number;
   /** A fresh UUID. */
   newId(): string;

@@ -1,9 +1,10 @@
 import { randomUUID } from "node:crypto";
 
+import { signTrust } from "@sealpost/protocol/documents/trust.ts";
 import { beforeEach, expect, test, vi } from "vitest";
 
 import { journalPut } from "../../functions/registry/journal.ts";
-import { present, startOperator } from "./operator.ts";
+import { present, startOperator, trustFixture } from "./operator.ts";
 
 let operator: ReturnType<typeof startOperator>;
 const a = "device#00000000-0000-4000-8000-00000000000a";
@@ -123,4 +124,23 @@ test.each<Record<string, string>>([
     status: 400,
     body: { code: "invalid-request" },
   });
+});
+
+test("ok/what operators did within one second is in its order", async () => {
+  const { claims, root } = await trustFixture();
+  operator.setTime(present + 0.25);
+  await operator.post("/operator/trust", { document: await signTrust(claims, [root]) });
+  for (const [version, fraction] of [
+    [2, 0.5],
+    [3, 0.501],
+    [4, 0.9],
+  ] as const) {
+    operator.setTime(present + fraction);
+    await operator.post("/operator/trust", { document: await signTrust({ ...claims, version }, [root]) });
+  }
+  const { entries } = (await operator.get("/operator/audit", { target: "trust" })).body as {
+    entries: { time: number; detail: { version: number } }[];
+  };
+  expect(entries.map(({ detail }) => detail.version)).toEqual([4, 3, 2, 1]);
+  expect(new Set(entries.map(({ time }) => time))).toEqual(new Set([present]));
 });

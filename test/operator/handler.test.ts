@@ -1,5 +1,6 @@
 import { beforeEach, expect, test, vi } from "vitest";
 
+import { requestBytes } from "@sealpost/protocol/operator/acts.ts";
 import { Fault } from "../../functions/fault/fault.ts";
 import { memoryStore } from "../../functions/store/memory-store.ts";
 import { actor, event, startOperator } from "./operator.ts";
@@ -56,7 +57,7 @@ test.each<[string, object]>([
 });
 
 test("fails/a body beyond the limit is not parsed", async () => {
-  const answer = await startOperator().send({ ...create, body: " ".repeat(655_361) });
+  const answer = await startOperator().send({ ...create, body: " ".repeat(requestBytes + 1) });
   expect(answer).toMatchObject({ status: 413, body: { code: "too-large" } });
 });
 
