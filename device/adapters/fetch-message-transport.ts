@@ -1,7 +1,8 @@
 import { limits } from "@sealpost/protocol/limits.ts";
 
-import type { HttpStream, MessageTransport, PortOptions } from "../ports.ts";
+import type { MessageTransport, PortOptions } from "../ports.ts";
 import { readAll } from "../read-all.ts";
+import { firstByte } from "./content-range.ts";
 import { unreachable } from "./unreachable.ts";
 
 /**
@@ -20,7 +21,11 @@ export function fetchMessageTransport(): MessageTransport {
       // Any other coding would shift the offsets and hide the length. With a Range, fetch says so by itself (Fetch §4.6).
       const headers = range ? { range: `bytes=${range.first}-${range.last ?? ""}` } : { "accept-encoding": "identity" };
       const response = await request(url, { headers: { ...headers } }, options);
-      return { status: response.status, first: firstByte(response), body: readPieces(url, response) };
+      return {
+        status: response.status,
+        first: firstByte(response.status, response.headers.get("content-range") ?? ""),
+        body: readPieces(url, response),
+      };
     },
   };
 }
@@ -37,12 +42,6 @@ async function request(url: string, init: RequestInit, { signal }: PortOptions =
   } catch (cause) {
     throw unreachable(new URL(url), reasonOf(cause), cause);
   }
-}
-
-/** RFC 9110 §14.1, §14.4: where the body starts, the unit in any case; a server that ignores Range sends the whole. */
-function firstByte({ status, headers }: Response): HttpStream["first"] {
-  const range = /^bytes\s+(\d{1,15})-/i.exec(headers.get("content-range") ?? "");
-  return status === 206 ? Number(range?.[1] ?? Infinity) : 0;
 }
 
 async function readBody(url: string, response: Response): Promise<Uint8Array<ArrayBuffer>> {

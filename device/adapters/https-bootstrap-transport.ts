@@ -1,39 +1,38 @@
-import { lookup } from "node:dns";
 import { Agent, type RequestOptions, request } from "node:https";
-import type { LookupFunction } from "node:net";
 
 import { limits } from "@sealpost/protocol/limits.ts";
-import { isLocalhostName } from "@sealpost/protocol/loopback.ts";
 
 import { DeviceError } from "../device-error.ts";
 import type { BootstrapTransport, HttpAnswer } from "../ports.ts";
 import { readAll } from "../read-all.ts";
 import { errorCode } from "./durable-file.ts";
+import { connectOptions } from "./node-agent.ts";
 import { unreachable } from "./unreachable.ts";
 
 /**
  * Bootstrap over `node:https`, since fetch has no CA for one call and no way to close its pool. One connection at most, kept open between the two
- * requests, verified against the given CA alone or else the public ones.
+ * requests, verified against the given CA alone or else the public ones; through the proxy of the environment where Node can (`connectOptions`).
  */
 export function httpsBootstrapTransport(): BootstrapTransport {
   return {
     connect(ca) {
-      const agent = new Agent({
-        keepAlive: true,
-        maxSockets: 1,
-        minVersion: "TLSv1.2",
-        rejectUnauthorized: true,
-        lookup: lookupLoopbackNames,
-        ...(ca === undefined ? {} : { ca }),
-      });
+      let agent: Agent | undefined;
       return {
         async post(url, headers, body, { signal } = {}) {
           const target = new URL(url);
           if (target.protocol !== "https:") throw new DeviceError("tls-not-trusted", `${target.origin} is not https`);
+          agent ??= new Agent({
+            keepAlive: true,
+            maxSockets: 1,
+            minVersion: "TLSv1.2",
+            rejectUnauthorized: true,
+            ...connectOptions(target),
+            ...(ca === undefined ? {} : { ca }),
+          });
           return send(target, { agent, method: "POST", headers, ...(signal && { signal }) }, body);
         },
         async close() {
-          agent.destroy();
+          agent?.destroy();
         },
       };
     },
@@ -56,19 +55,6 @@ async function send(url: URL, options: RequestOptions, body: string): Promise<Ht
       .end(body);
   });
 }
-
-const lookupLoopbackNames: LookupFunction = (hostname, options, callback) => {
-  if (!isLocalhostName(hostname)) {
-    lookup(hostname, options, callback);
-    return;
-  }
-  const addresses = [
-    { address: "127.0.0.1", family: 4 },
-    { address: "::1", family: 6 },
-  ];
-  if (options.all) callback(null, addresses);
-  else callback(null, "127.0.0.1", 4);
-};
 
 /** The codes by which Node says that a certificate does not verify (X509_V_ERR_…, RFC 9525 names) or TLS failed. */
 const distrust = /CERT|ISSUER|SELF_SIGNED|SIGNATURE|TLS|SSL|EPROTO|CRL|HOSTNAME/;

@@ -7,8 +7,8 @@ import { type FileFirmwareSlots, fileFirmwareSlots } from "../adapters/file-firm
 import { fileKeyStore } from "../adapters/file-key-store.ts";
 import { fileStateStore } from "../adapters/file-state-store.ts";
 import { lockHome } from "../adapters/home-lock.ts";
+import { nodeMessageTransport } from "../adapters/node-message-transport.ts";
 import { Device } from "../device.ts";
-import { fetchMessageTransport } from "../adapters/fetch-message-transport.ts";
 import type { DeviceOptions } from "../options.ts";
 import type { DevicePorts } from "../ports.ts";
 import { readGlobalOptions } from "./global-options.ts";
@@ -34,7 +34,7 @@ export function openHome(command: Command): Home {
       keys: fileKeyStore(join(folder, "keys")),
       state: fileStateStore(join(folder, "state.json")),
       slots: fileFirmwareSlots(join(folder, "slots")),
-      messages: fetchMessageTransport(),
+      messages: nodeMessageTransport(),
     },
     options: {
       ...(via === undefined ? {} : { via }),

@@ -1,5 +1,6 @@
 import { type RequestListener, createServer } from "node:http";
 import { createServer as createTlsServer } from "node:https";
+import { createServer as createNetServer } from "node:net";
 import type { AddressInfo } from "node:net";
 
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
@@ -10,6 +11,7 @@ import { httpsBootstrapTransport } from "../../device/adapters/https-bootstrap-t
 import { unreachable } from "../../device/adapters/unreachable.ts";
 import { Device } from "../../device/device.ts";
 import { fetchMessageTransport } from "../../device/adapters/fetch-message-transport.ts";
+import { nodeMessageTransport } from "../../device/adapters/node-message-transport.ts";
 import { readAll } from "../../device/read-all.ts";
 import { issueEdgeCertificates } from "../../local/network/certificates.ts";
 import { type Bench, memoryHome, openBench } from "./support/bench.ts";
@@ -18,6 +20,7 @@ import { type LiveService, startLiveService, unusedAddress } from "./support/liv
 const closers: (() => unknown)[] = [];
 afterEach(async () => {
   for (const close of closers.splice(0)) await close();
+  vi.unstubAllEnvs();
   vi.restoreAllMocks();
 });
 
@@ -125,8 +128,11 @@ describe("bootstrap over TLS", () => {
   });
 });
 
-describe("messages over fetch", () => {
-  const transport = fetchMessageTransport();
+describe.each([
+  ["fetch", fetchMessageTransport, "unreachable"],
+  ["node:http", nodeMessageTransport, 307],
+])("messages over %s", (_name, make, redirected) => {
+  const transport = make();
 
   test("ok/media type and token", async () => {
     const url = await serve((request, response) => {
@@ -180,13 +186,21 @@ describe("messages over fetch", () => {
   });
 
   test("fails/a redirect", async () => {
-    const elsewhere = await serve((_, response) => response.writeHead(200).end("x"));
-    const url = await serve((_, response) => response.writeHead(307, { location: elsewhere }).end());
-    await expect(transport.post(url, "t")).rejects.toMatchObject({
-      code: "unreachable",
-      why: expect.stringContaining("redirect"),
+    let followed = false;
+    const elsewhere = await serve((_, response) => {
+      followed = true;
+      response.writeHead(200).end("x");
     });
-    await expect(transport.get(url)).rejects.toMatchObject({ code: "unreachable" });
+    const url = await serve((_, response) => response.writeHead(307, { location: elsewhere }).end());
+    // To `node:http` it is an answer like any other, which no device believes.
+    for (const ask of [() => transport.post(url, "t"), () => transport.get(url)]) {
+      const outcome = ask().then(
+        ({ status }) => status,
+        ({ code }) => code,
+      );
+      expect(await outcome).toBe(redirected);
+    }
+    expect(followed).toBe(false);
   });
 
   test("fails/an endless answer is broken off at the limit", async () => {
@@ -216,6 +230,22 @@ describe("messages over fetch", () => {
     });
   });
 
+  test("ok/a signal that aborts when all is done harms neither this answer nor the next", async () => {
+    const url = await serve((_, response) => response.end("x"));
+    const ends = new AbortController();
+    await transport.post(url, "t", { signal: ends.signal });
+    const { body } = await transport.get(url, undefined, { signal: ends.signal });
+    // As whoever knows the length reads it: to the last byte, and not to the end.
+    const pieces = body[Symbol.asyncIterator]();
+    expect((await pieces.next()).value).toHaveLength(1);
+    ends.abort();
+    await pieces.return?.();
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(await transport.post(url, "t")).toMatchObject({ status: 200 });
+    const aborted = transport.post(url, "t", { signal: AbortSignal.abort() });
+    await expect(aborted).rejects.toMatchObject({ code: "unreachable" });
+  });
+
   test("ok/breaking off the iteration ends the transfer", async () => {
     let closed = false;
     const url = await serve((_, response) => {
@@ -228,6 +258,70 @@ describe("messages over fetch", () => {
       break;
     }
     await expect.poll(() => closed).toBe(true);
+  });
+});
+
+describe("what Node sends", () => {
+  /** A server of bytes: the heads that arrive, each answered with two bytes. */
+  async function listenForHeads(): Promise<{ port: number; heads: string[] }> {
+    const heads: string[] = [];
+    const server = createNetServer((socket) => {
+      socket.on("error", () => {});
+      socket.on("data", (bytes) => {
+        const text = bytes.toString("latin1");
+        heads.push(text.slice(0, text.indexOf("\r\n\r\n") + 4));
+        socket.write("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+      });
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    closers.push(() => server.close());
+    return { port: (server.address() as AddressInfo).port, heads };
+  }
+
+  test("ok/the head of a message is as small as HTTP allows, a third of what fetch sends", async () => {
+    const { port, heads } = await listenForHeads();
+    const url = `http://127.0.0.1:${port}/messages`;
+    for (const transport of [nodeMessageTransport(), fetchMessageTransport()])
+      await transport.post(url, "t".repeat(1_700));
+    const [small = "", large = ""] = heads;
+    expect(small).toBe(
+      `POST /messages HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nContent-Type: application/jose\r\nContent-Length: 1700\r\n\r\n`,
+    );
+    expect(small.length).toBeLessThanOrEqual(110);
+    expect(large.length).toBeGreaterThan(2 * small.length);
+  });
+
+  test("ok/a proxy of the environment carries messages to other hosts, and none to this machine", async () => {
+    const [proxy, here] = [await listenForHeads(), await listenForHeads()];
+    vi.stubEnv("HTTP_PROXY", `http://127.0.0.1:${proxy.port}`);
+    vi.stubEnv("NO_PROXY", "");
+    const transport = nodeMessageTransport();
+    const answer = await transport.post("http://meters.example/messages", "t");
+    expect(Buffer.from(answer.body).toString()).toBe("ok");
+    expect(proxy.heads[0]).toMatch(/^POST http:\/\/meters\.example\/messages HTTP/);
+    await transport.post(`http://127.0.0.1:${here.port}/messages`, "t");
+    expect([proxy.heads.length, here.heads.length]).toEqual([1, 1]);
+  });
+
+  test("ok/the bootstrap asks the proxy for a tunnel, and trusts it with nothing", async () => {
+    const asked: string[] = [];
+    const proxy = createNetServer((socket) => {
+      socket.on("error", () => {});
+      socket.on("data", (bytes) => {
+        asked.push(bytes.toString("latin1"));
+        socket.end("HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n");
+      });
+    });
+    await new Promise<void>((resolve) => proxy.listen(0, "127.0.0.1", resolve));
+    closers.push(() => proxy.close());
+    vi.stubEnv("HTTPS_PROXY", `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`);
+    vi.stubEnv("NO_PROXY", "");
+    const connection = httpsBootstrapTransport().connect(undefined);
+    const post = connection.post("https://meters.example/bootstrap/token", { authorization: "Basic c2VjcmV0" }, "x");
+    await expect(post).rejects.toMatchObject({ code: "unreachable" });
+    await connection.close();
+    expect(asked[0]).toMatch(/^CONNECT meters\.example:443 HTTP/);
+    expect(asked.join("")).not.toContain("c2VjcmV0");
   });
 });
 
