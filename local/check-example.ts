@@ -8,9 +8,9 @@ import * as z from "zod/mini";
 import { isolatedEnvironment } from "./emulator/aws-environment.ts";
 import { LocalFault } from "./fault.ts";
 import { lastLines, runCommand } from "./process/run-command.ts";
-import { REPOSITORY } from "./repository.ts";
+import { repository } from "./repository.ts";
 
-const example = join(REPOSITORY, "examples", "cdk-app");
+const example = join(repository, "examples", "cdk-app");
 const resourceSchema = z.looseObject({ Metadata: z.optional(z.looseObject({})) });
 const templateSchema = z.looseObject({ Resources: z.record(z.string(), resourceSchema) });
 
@@ -39,16 +39,16 @@ export async function checkExample(production: string): Promise<void> {
 async function install(folder: string, app: string): Promise<void> {
   const environment = isolatedEnvironment(folder);
   const npm = (words: string[], directory: string) => run("npm", words, directory, environment);
-  await npm(["pack", "--pack-destination", folder, "--workspace", "@sealpost/cdk"], REPOSITORY);
+  await npm(["pack", "--pack-destination", folder, "--workspace", "@sealpost/cdk"], repository);
   const tarball = (await readdir(folder)).find((name) => name.endsWith(".tgz"));
-  if (tarball === undefined) throw new LocalFault("command_failed", "npm pack of @sealpost/cdk left no file.");
+  if (tarball === undefined) throw new LocalFault("command-failed", "npm pack of @sealpost/cdk left no file.");
   await mkdir(app);
   await writeFile(join(app, "package.json"), '{ "private": true, "type": "module" }\n');
   // The peers are the repository's, so that nothing is downloaded twice.
   const offline = ["--offline", "--legacy-peer-deps", "--no-audit", "--no-fund"];
   await npm(["install", ...offline, join(folder, tarball)], app);
   for (const peer of ["aws-cdk-lib", "constructs"]) {
-    await symlink(join(REPOSITORY, "node_modules", peer), join(app, "node_modules", peer));
+    await symlink(join(repository, "node_modules", peer), join(app, "node_modules", peer));
   }
   for (const file of ["app.ts", "cdk.json", "tsconfig.json"]) await cp(join(example, file), join(app, file));
 }
@@ -68,7 +68,7 @@ async function compare(production: string, example: string): Promise<void> {
   if (differing.length === 0) return;
   const [first = ""] = differing;
   throw new LocalFault(
-    "command_failed",
+    "command-failed",
     `The example's template is not the production stage's: ${differing.join(", ")}.\n` +
       `${first}\n  production: ${ours[first] ?? "none"}\n  example:    ${theirs[first] ?? "none"}\n` +
       "The defaults of infra/props.ts and context.stages.production in cdk.json have come apart.",
@@ -93,8 +93,8 @@ function program(name: string, bin: string): string {
 }
 
 async function run(file: string, words: string[], directory: string, environment: NodeJS.ProcessEnv): Promise<void> {
-  const outcome = await runCommand({ file, arguments: words, directory, environment, timeoutMs: 180_000 });
+  const outcome = await runCommand({ file, arguments: words, directory, environment, timeoutMilliseconds: 180_000 });
   if (outcome.exitCode !== 0) {
-    throw new LocalFault("command_failed", `${words.join(" ")} in ${directory}:\n${lastLines(outcome.output, 30)}`);
+    throw new LocalFault("command-failed", `${words.join(" ")} in ${directory}:\n${lastLines(outcome.output, 30)}`);
   }
 }

@@ -9,16 +9,16 @@ import { LocalFault } from "./fault.ts";
 import { preparePython } from "./emulator/python.ts";
 import { reportFault } from "./report-fault.ts";
 import { lastLines, runCommand } from "./process/run-command.ts";
-import { REPOSITORY } from "./repository.ts";
+import { repository } from "./repository.ts";
 
 /** Synthesises the production stage without an account and has cfn-lint judge the template: a deploy into the emulator proves neither. */
 
-const timeoutMs = 180_000;
+const timeoutMilliseconds = 180_000;
 const output = await mkdtemp(join(tmpdir(), "sealpost-synth-"));
 try {
   process.exitCode = await check();
 } catch (error) {
-  reportFault(error, join(REPOSITORY, ".local"));
+  reportFault(error, join(repository, ".local"));
   process.exitCode = 1;
 } finally {
   await rm(output, { recursive: true, force: true });
@@ -39,13 +39,13 @@ async function check(): Promise<number> {
   const synth = await runCommand({
     file: process.execPath,
     arguments: [cdk, ...words],
-    directory: REPOSITORY,
+    directory: repository,
     environment,
-    timeoutMs,
+    timeoutMilliseconds,
   });
-  if (synth.exitCode !== 0) throw new LocalFault("command_failed", `cdk synth failed:\n${lastLines(synth.output, 30)}`);
+  if (synth.exitCode !== 0) throw new LocalFault("command-failed", `cdk synth failed:\n${lastLines(synth.output, 30)}`);
   const python = await preparePython({
-    directory: join(REPOSITORY, ".local", "venv"),
+    directory: join(repository, ".local", "venv"),
     requirements: join(import.meta.dirname, "emulator", "cfn-lint-requirements.txt"),
     log: console.log,
   });
@@ -55,11 +55,11 @@ async function check(): Promise<number> {
     file: python,
     // The script names the Python of the folder it was built in, so it is handed to the right one.
     arguments: [join(dirname(python), "cfn-lint"), ...templates],
-    directory: REPOSITORY,
+    directory: repository,
     environment,
-    timeoutMs,
+    timeoutMilliseconds,
   });
-  if (lint.exitCode !== 0) throw new LocalFault("command_failed", `cfn-lint found:\n${lastLines(lint.output, 40)}`);
+  if (lint.exitCode !== 0) throw new LocalFault("command-failed", `cfn-lint found:\n${lastLines(lint.output, 40)}`);
   console.log(`cfn-lint: ${names.join(", ")}: nothing to report`);
   await checkExample(join(output, "cdk.out", "Sealpost-production.template.json"));
   console.log("examples/cdk-app: from the packed package, outside the repository, production's template but for names");

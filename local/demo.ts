@@ -4,9 +4,9 @@ import { parseArgs } from "node:util";
 import { LocalFault } from "./fault.ts";
 import { demo, failures, writeEvidence } from "./demo/demo.ts";
 import { reportFault } from "./report-fault.ts";
-import { REPOSITORY } from "./repository.ts";
+import { repository } from "./repository.ts";
 
-const HELP = `npm run demo [-- --seed <text>]
+const help = `npm run demo [-- --seed <text>]
 
 The main job from end to end on this machine: deploys the service into an AWS emulator, enrols a device, lets it
 bootstrap over its one TLS connection, and then register, update its firmware, renew its keys and de-register by sealed
@@ -17,7 +17,7 @@ messages through a relay that records, repeats and damages them. Ends with the e
 
 Exit codes: 0 every figure holds, 1 one does not or something failed, 2 wrong options.`;
 
-const directory = join(REPOSITORY, ".local", "demo");
+const directory = join(repository, ".local", "demo");
 process.exitCode = await main(process.argv.slice(2));
 process.exit();
 
@@ -29,12 +29,12 @@ async function main(words: readonly string[]): Promise<number> {
       options: { seed: { type: "string", default: "parcel" }, help: { type: "boolean" } },
     });
     if (values.help === true) {
-      console.log(HELP);
+      console.log(help);
       return 0;
     }
     seed = values.seed;
   } catch (error) {
-    console.error(`${error instanceof Error ? error.message : "wrong options"}\n\n${HELP}`);
+    console.error(`${error instanceof Error ? error.message : "wrong options"}\n\n${help}`);
     return 2;
   }
   const abort = new AbortController();

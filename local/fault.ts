@@ -1,21 +1,18 @@
 export type LocalFaultCode =
-  | "already_running"
-  | "certificate"
-  | "command_failed"
-  | "command_timeout"
-  | "deploy_failed"
-  | "emulator_failed"
+  | "already-running"
+  | "command-failed"
+  | "deploy-failed"
+  | "emulator-failed"
   | "interrupted"
-  | "leak_scan_blind"
-  | "node_too_old"
-  | "not_running"
-  | "port_unavailable"
-  | "python_missing"
-  | "python_packages"
-  | "python_too_old"
-  | "python_venv_missing"
-  | "remote_endpoint"
-  | "state_unreadable";
+  | "leak-scan-blind"
+  | "not-running"
+  | "port-unavailable"
+  | "python-missing"
+  | "python-packages"
+  | "python-too-old"
+  | "python-venv-missing"
+  | "remote-endpoint"
+  | "state-unreadable";
 
 /** Something a user can act on: the message says what happened and what to do, so it is printed without a stack. */
 export class LocalFault extends Error {

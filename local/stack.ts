@@ -3,7 +3,7 @@ import { mkdir, rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { finished } from "node:stream/promises";
 
-import { EMULATOR_REGION } from "./emulator/aws-environment.ts";
+import { emulatorRegion } from "./emulator/aws-environment.ts";
 import { issueEdgeCertificates } from "./network/certificates.ts";
 import { deploy, type StackOutputs } from "./emulator/deploy.ts";
 import { type Emulator, startEmulator } from "./emulator/emulator.ts";
@@ -13,7 +13,7 @@ import { createOperatorUser } from "./emulator/operator-user.ts";
 import { startPlainEdge } from "./network/plain-edge.ts";
 import { publishTrust } from "./emulator/publish-trust.ts";
 import { preparePython } from "./emulator/python.ts";
-import { REPOSITORY } from "./repository.ts";
+import { repository } from "./repository.ts";
 import { type LocalStack, writeStackFile } from "./stack-file.ts";
 import { startTlsEdge } from "./network/tls-edge.ts";
 
@@ -45,13 +45,13 @@ export type RunningStack = {
   stop(): Promise<void>;
 };
 
-const OWN_FILES = ["cdk.out", "outputs.json", "stack.json", "deploy-tmp", "emulator-tmp"] as const;
+const runFiles = ["cdk.out", "outputs.json", "stack.json", "deploy-tmp", "emulator-tmp"] as const;
 
 /** The whole system on this machine: emulator, real `cdk deploy`, an operator, both edges, the trust document. */
 export async function startStack(options: StackOptions): Promise<RunningStack> {
   const { log } = options;
   const directory = resolve(options.directory);
-  const projectDirectory = options.projectDirectory ?? REPOSITORY;
+  const projectDirectory = options.projectDirectory ?? repository;
   const logs = join(directory, "logs");
   const ends: (() => Promise<void>)[] = [];
   let stopping: Promise<void> | undefined;
@@ -66,7 +66,7 @@ export async function startStack(options: StackOptions): Promise<RunningStack> {
     await mkdir(logs, { recursive: true });
     await removeRunFiles(directory);
     const python = await preparePython({
-      directory: join(REPOSITORY, ".local", "venv"),
+      directory: join(repository, ".local", "venv"),
       requirements: join(import.meta.dirname, "emulator", "requirements.txt"),
       log,
       ...(options.signal ? { signal: options.signal } : {}),
@@ -124,7 +124,7 @@ export async function startStack(options: StackOptions): Promise<RunningStack> {
       messageUrl: `http://localhost:${plainEdge.port}`,
       ca: certificates.ca,
       endpoint: emulator.endpoint,
-      region: EMULATOR_REGION,
+      region: emulatorRegion,
       credentials,
       pid: process.pid,
     };
@@ -151,7 +151,7 @@ export async function startStack(options: StackOptions): Promise<RunningStack> {
 
 /** What a run leaves in its folder besides its logs. */
 export async function removeRunFiles(directory: string): Promise<void> {
-  for (const name of OWN_FILES) {
+  for (const name of runFiles) {
     await rm(join(directory, name), { recursive: true, force: true, maxRetries: 5 });
   }
 }
@@ -175,6 +175,6 @@ async function timed<T>(log: (line: string) => void, what: string, work: () => P
 
 function required(outputs: StackOutputs, name: string): string {
   const value = outputs[name];
-  if (value === undefined) throw new LocalFault("deploy_failed", `The stack has no output ${name}.`);
+  if (value === undefined) throw new LocalFault("deploy-failed", `The stack has no output ${name}.`);
   return value;
 }

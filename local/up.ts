@@ -6,10 +6,10 @@ import { LocalFault } from "./fault.ts";
 import { tellReason } from "./reasons.ts";
 import { reportFault } from "./report-fault.ts";
 import { type Claim, claimRun, isRunning, readRunState, runningMessage } from "./process/run-state.ts";
-import { REPOSITORY } from "./repository.ts";
+import { repository } from "./repository.ts";
 import { type RunningStack, startStack } from "./stack.ts";
 
-const HELP = `npm run up [-- --tls-port <port> --plain-port <port>]
+const help = `npm run up [-- --tls-port <port> --plain-port <port>]
 
 Runs Sealpost on this machine until Ctrl-C: an AWS emulator, a real \`cdk deploy\` into it, a TLS edge for bootstrap
 and operators, a plain-HTTP edge for messages. Needs Python 3.10 or newer; no Docker, no AWS account.
@@ -20,14 +20,14 @@ and operators, a plain-HTTP edge for messages. Needs Python 3.10 or newer; no Do
 
 Exit codes: 0 ended on request, 1 could not start, was already up, or ended by itself, 2 wrong options.`;
 
-const DIRECTORY = join(REPOSITORY, ".local");
-const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+const runDirectory = join(repository, ".local");
+const endingSignals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
 type Ports = { readonly tlsPort: number; readonly plainPort: number };
 
 // The emulator ends with this process, and the next `up` or `down` clears what lies about.
 process.on("uncaughtException", (error) => {
-  reportFault(error, DIRECTORY);
+  reportFault(error, runDirectory);
   process.exit(1);
 });
 process.exitCode = await main(process.argv.slice(2));
@@ -37,11 +37,11 @@ process.exit();
 async function main(commandLine: readonly string[]): Promise<number> {
   const options = readOptions(commandLine);
   if (typeof options === "string") {
-    console.error(`${options}\n\n${HELP}`);
+    console.error(`${options}\n\n${help}`);
     return 2;
   }
   if (options === null) {
-    console.log(HELP);
+    console.log(help);
     return 0;
   }
   try {
@@ -52,26 +52,26 @@ async function main(commandLine: readonly string[]): Promise<number> {
       claim.release();
     }
   } catch (error) {
-    reportFault(error, DIRECTORY);
+    reportFault(error, runDirectory);
     return 1;
   }
 }
 
 async function claimFolder(): Promise<Claim> {
-  const state = readRunState(DIRECTORY);
+  const state = readRunState(runDirectory);
   if (state !== null) {
-    if (isRunning(state)) throw new LocalFault("already_running", runningMessage(state));
+    if (isRunning(state)) throw new LocalFault("already-running", runningMessage(state));
     console.log("cleaning up after a run that was killed");
-    await cleanUp(DIRECTORY, state);
+    await cleanUp(runDirectory, state);
   }
-  return claimRun(DIRECTORY);
+  return claimRun(runDirectory);
 }
 
 async function runUntilEnded(claim: Claim, ports: Ports): Promise<number> {
   const abort = new AbortController();
   const interrupted = new Promise<void>((resolve) => {
     let signals = 0;
-    for (const signal of SIGNALS) {
+    for (const signal of endingSignals) {
       process.on(signal, () => {
         signals += 1;
         if (signals === 1) console.log("\nending …");
@@ -83,7 +83,7 @@ async function runUntilEnded(claim: Claim, ports: Ports): Promise<number> {
   let running: RunningStack;
   try {
     running = await startStack({
-      directory: DIRECTORY,
+      directory: runDirectory,
       log: (line) => console.log(line),
       onFunctionLine: (line) => {
         const told = tellReason(line);
@@ -107,7 +107,7 @@ async function runUntilEnded(claim: Claim, ports: Ports): Promise<number> {
 }
 
 function whatToTry({ stack }: RunningStack): string {
-  const functionLog = relative(process.cwd(), join(DIRECTORY, "logs", "functions.log"));
+  const functionLog = relative(process.cwd(), join(runDirectory, "logs", "functions.log"));
   return `
 Sealpost is up. Everything here is on this machine and gone after Ctrl-C.
 

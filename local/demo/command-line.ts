@@ -4,7 +4,7 @@ import { join } from "node:path";
 
 import { isolatedEnvironment } from "../emulator/aws-environment.ts";
 import { LocalFault } from "../fault.ts";
-import { REPOSITORY } from "../repository.ts";
+import { repository } from "../repository.ts";
 
 export type CommandLine = {
   /** Runs one of our CLIs as a user would and shows what it prints, indented. Ends the demo if it fails. */
@@ -12,7 +12,7 @@ export type CommandLine = {
 };
 
 const folders = { sealpost: "operator", "sealpost-device": "device" } as const;
-const timeoutMs = 120_000;
+const timeoutMilliseconds = 120_000;
 
 /**
  * @param hidden global options that every call of a program needs here and that a reader of the story does not
@@ -26,13 +26,13 @@ export function commandLine(
   return {
     async run(program, ...words) {
       log(`  $ ${program} ${words.join(" ")}`);
-      const bin = join(REPOSITORY, folders[program], "bin.js");
+      const bin = join(repository, folders[program], "bin.js");
       const child = spawn(process.execPath, [bin, ...hidden[program], ...words], {
         cwd: temporaryDirectory,
         // Its progress bar draws on our terminal only if there is one.
         stdio: ["ignore", "pipe", process.stderr.isTTY ? "inherit" : "pipe"],
         env: { ...isolatedEnvironment(temporaryDirectory), NO_COLOR: "1" },
-        timeout: timeoutMs,
+        timeout: timeoutMilliseconds,
       });
       for (const stream of [child.stdout, child.stderr]) {
         if (stream) createInterface({ input: stream }).on("line", (line) => log(`    ${line}`));
@@ -41,7 +41,7 @@ export function commandLine(
         child.once("error", reject);
         child.once("close", resolve);
       });
-      if (code !== 0) throw new LocalFault("command_failed", `${program} ${words[0]} ended with exit code ${code}.`);
+      if (code !== 0) throw new LocalFault("command-failed", `${program} ${words[0]} ended with exit code ${code}.`);
     },
   };
 }

@@ -13,7 +13,7 @@ import { emulatorClient } from "../emulator/aws-environment.ts";
 import { LocalFault } from "../fault.ts";
 import { startRecorder } from "../network/recorder.ts";
 import { startRelay } from "../network/relay.ts";
-import { REPOSITORY } from "../repository.ts";
+import { repository } from "../repository.ts";
 import { startStack } from "../stack.ts";
 import { commandLine } from "./command-line.ts";
 import { type Evidence, countEffects, countMessages, countTls, expectations, searchRelay } from "./evidence.ts";
@@ -265,14 +265,14 @@ async function readTables(endpoint: string, outputs: Readonly<Record<string, str
   const target = `device#${deviceId}`;
   const { items } = await store.list({ table: "journal", partition: ["target", target], limit: 1_000 });
   client.destroy();
-  if (!window) throw new LocalFault("state_unreadable", "The device is not in the registry.");
+  if (!window) throw new LocalFault("state-unreadable", "The device is not in the registry.");
   return { window, journal: items };
 }
 
 /** Where the figures go. */
 export async function writeEvidence(evidence: Evidence): Promise<string> {
-  const path = join(REPOSITORY, ".local", "demo.json");
-  await mkdir(join(REPOSITORY, ".local"), { recursive: true });
+  const path = join(repository, ".local", "demo.json");
+  await mkdir(join(repository, ".local"), { recursive: true });
   await writeFile(path, `${JSON.stringify(evidence, null, 2)}\n`);
   return relative(process.cwd(), path);
 }

@@ -14,8 +14,8 @@ export type Leak = {
 export type LeakSearch = { readonly leaks: readonly Leak[]; readonly canariesFound: number };
 
 /** Anything shorter turns up by chance in enough recorded bytes. */
-const SHORTEST_SECRET = 12;
-const CANARY_BYTES = 32;
+const shortestSecretBytes = 12;
+const canaryBytes = 32;
 
 /**
  * Finds secrets in recorded bytes: raw, hex and base64(url) at each alignment. It first finds planted canaries in every
@@ -24,21 +24,21 @@ const CANARY_BYTES = 32;
  */
 export function findLeaks(recordings: readonly Recording[], secrets: ReadonlyMap<string, Uint8Array>): LeakSearch {
   if (recordings.every(({ bytes }) => bytes.length === 0)) {
-    throw new LocalFault("leak_scan_blind", "Nothing was recorded, so there is nothing to scan.");
+    throw new LocalFault("leak-scan-blind", "Nothing was recorded, so there is nothing to scan.");
   }
-  const canary = randomBytes(CANARY_BYTES);
+  const canary = randomBytes(canaryBytes);
   const planted = plantCanaries(canary);
   const searched = [...recordings, ...planted].map(searchable);
   const found = new Set(scan(searched, "canary", canary).map(({ recording }) => recording));
   const missed = planted.filter(({ name }) => !found.has(name));
   if (missed.length > 0) {
     const names = missed.map(({ name }) => name).join("; ");
-    throw new LocalFault("leak_scan_blind", `The leak scan missed planted canaries: ${names}`);
+    throw new LocalFault("leak-scan-blind", `The leak scan missed planted canaries: ${names}`);
   }
   const leaks = [...secrets].flatMap(([name, bytes]) => {
-    if (bytes.length < SHORTEST_SECRET) {
+    if (bytes.length < shortestSecretBytes) {
       throw new LocalFault(
-        "leak_scan_blind",
+        "leak-scan-blind",
         `The secret ${name} is too short (${bytes.length} bytes) to be told from chance.`,
       );
     }

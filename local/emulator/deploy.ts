@@ -5,7 +5,7 @@ import { dirname, join } from "node:path";
 
 import { z } from "zod/mini";
 
-import { EMULATOR_REGION, emulatorEnvironment } from "./aws-environment.ts";
+import { emulatorRegion, emulatorEnvironment } from "./aws-environment.ts";
 import { createAssetsBucket } from "./assets-bucket.ts";
 import { LocalFault } from "../fault.ts";
 import { assertLoopback } from "./loopback.ts";
@@ -27,23 +27,23 @@ export type DeployOptions = {
   readonly started?: (pid: number) => void;
 };
 
-const ASSETS_BUCKET = "sealpost-local-assets";
+const assetsBucket = "sealpost-local-assets";
 /** It takes about ten seconds, and minutes beside other work; a resource that waits for a function that died never ends by itself. */
-const DEPLOY_TIMEOUT_MS = 600_000;
+const deployTimeoutMilliseconds = 600_000;
 const outputsFile = z.record(z.string(), z.record(z.string(), z.string()));
 
 /** A real `cdk deploy` of stage `local` into the emulator; returns the outputs of its one stack. */
 export async function deploy(options: DeployOptions): Promise<StackOutputs> {
   assertLoopback(options.endpoint);
   if (!existsSync(join(options.projectDirectory, "cdk.json"))) {
-    throw new LocalFault("deploy_failed", `There is no cdk.json in ${options.projectDirectory}.`);
+    throw new LocalFault("deploy-failed", `There is no cdk.json in ${options.projectDirectory}.`);
   }
   const temporaryDirectory = join(options.directory, "deploy-tmp");
   const outputsPath = join(options.directory, "outputs.json");
   await rm(outputsPath, { force: true });
   await mkdir(temporaryDirectory, { recursive: true });
   await writeFile(options.logPath, "");
-  await createAssetsBucket(options.endpoint, ASSETS_BUCKET);
+  await createAssetsBucket(options.endpoint, assetsBucket);
   try {
     const outcome = await runCommand({
       file: process.execPath,
@@ -60,27 +60,27 @@ export async function deploy(options: DeployOptions): Promise<StackOutputs> {
         `--output=${join(options.directory, "cdk.out")}`,
         `--outputs-file=${outputsPath}`,
         "--context=stage=local",
-        `--context=assetsBucket=${ASSETS_BUCKET}`,
+        `--context=assetsBucket=${assetsBucket}`,
         ...(options.keyGeneration === undefined ? [] : [`--context=keyGeneration=${options.keyGeneration}`]),
       ],
       directory: options.projectDirectory,
       environment: {
         ...emulatorEnvironment(options.endpoint, temporaryDirectory),
-        CDK_DEFAULT_REGION: EMULATOR_REGION,
+        CDK_DEFAULT_REGION: emulatorRegion,
         CDK_DISABLE_CLI_TELEMETRY: "true",
         CDK_DISABLE_VERSION_CHECK: "true",
         // The CLI caches account ids by access key and notices there; this run shares neither with the user's.
         CDK_HOME: join(options.directory, "deploy-tmp"),
       },
-      timeoutMs: DEPLOY_TIMEOUT_MS,
+      timeoutMilliseconds: deployTimeoutMilliseconds,
       logPath: options.logPath,
       ...(options.signal ? { signal: options.signal } : {}),
       ...(options.started ? { started: options.started } : {}),
     });
     if (outcome.exitCode !== 0) {
       throw new LocalFault(
-        "deploy_failed",
-        `${outcome.timedOut ? `cdk deploy was not done in ${DEPLOY_TIMEOUT_MS / 1000} s` : "cdk deploy failed"}:\n` +
+        "deploy-failed",
+        `${outcome.timedOut ? `cdk deploy was not done in ${deployTimeoutMilliseconds / 1000} s` : "cdk deploy failed"}:\n` +
           `${lastLines(outcome.timedOut ? outcome.output : usefulLines(outcome.output), 12)}\nEverything it said: ${options.logPath}`,
       );
     }
@@ -113,7 +113,7 @@ async function readOutputs(path: string, logPath: string): Promise<StackOutputs>
   const stacks = parsed.success ? Object.values(parsed.data) : [];
   const [outputs] = stacks;
   if (outputs === undefined || stacks.length !== 1) {
-    throw new LocalFault("deploy_failed", `cdk deploy left no outputs of exactly one stack. What it said: ${logPath}`);
+    throw new LocalFault("deploy-failed", `cdk deploy left no outputs of exactly one stack. What it said: ${logPath}`);
   }
   return outputs;
 }

@@ -9,8 +9,8 @@ import { setTimeout as delay } from "node:timers/promises";
 
 import { isolatedEnvironment } from "./aws-environment.ts";
 import { LocalFault } from "../fault.ts";
-import { freePort, LOOPBACK } from "./loopback.ts";
-import { REPOSITORY } from "../repository.ts";
+import { freePort, loopback } from "./loopback.ts";
+import { repository } from "../repository.ts";
 import { identifyProcess } from "../process/process-identity.ts";
 import { lastLines, signalGroup } from "../process/run-command.ts";
 
@@ -36,13 +36,13 @@ export type EmulatorOptions = {
   readonly started?: (pid: number) => void;
 };
 
-const ATTEMPTS = 3;
-const READY_TIMEOUT_MS = 60_000;
-const READY_POLL_MS = 50;
-const STOP_TIMEOUT_MS = 8_000;
-const WORKERS_GONE_TIMEOUT_MS = 5_000;
+const attempts = 3;
+const readyTimeoutMilliseconds = 60_000;
+const readyPollMilliseconds = 50;
+const stopTimeoutMilliseconds = 8_000;
+const workersGoneTimeoutMilliseconds = 5_000;
 
-const NODE_MODULES = join(REPOSITORY, "node_modules");
+const nodeModules = join(repository, "node_modules");
 
 /**
  * MiniStack, IAM enforced, on a free loopback port. Everything particular to it is in this file, emulator.py and measures.py:
@@ -63,9 +63,9 @@ export async function startEmulator(options: EmulatorOptions): Promise<Emulator>
       await emulator.stop();
       if (options.signal?.aborted === true) throw error;
       const log = await readFile(options.logPath, "utf8").catch(() => "");
-      if (attempt < ATTEMPTS && /already in use|Address already in use/u.test(log)) continue;
+      if (attempt < attempts && /already in use|Address already in use/u.test(log)) continue;
       throw new LocalFault(
-        "emulator_failed",
+        "emulator-failed",
         `The emulator did not start: ${error instanceof Error ? error.message : "no reason given"}\n` +
           `${lastLines(log, 5)}\nIts log: ${options.logPath}`,
         { cause: error },
@@ -82,7 +82,7 @@ async function launch(options: EmulatorOptions, port: number): Promise<Emulator>
     env: {
       ...isolatedEnvironment(options.temporaryDirectory),
       AUTH: "true",
-      BIND_HOST: LOOPBACK,
+      BIND_HOST: loopback,
       GATEWAY_PORT: String(port),
       IOT_MTLS_ENABLED: "0",
       // Beside measures.py, in the repository.
@@ -110,13 +110,13 @@ async function launch(options: EmulatorOptions, port: number): Promise<Emulator>
   });
   if (child.pid === undefined) {
     await ended;
-    throw new LocalFault("emulator_failed", `${options.python} could not be started.`, {
+    throw new LocalFault("emulator-failed", `${options.python} could not be started.`, {
       cause: spawnError,
     });
   }
   options.started?.(child.pid);
   return {
-    endpoint: `http://${LOOPBACK}:${port}`,
+    endpoint: `http://${loopback}:${port}`,
     port,
     pid: child.pid,
     logPath: options.logPath,
@@ -137,23 +137,23 @@ async function layRuntime(temporaryDirectory: string): Promise<void> {
   await rm(temporaryDirectory, { recursive: true, force: true });
   await mkdir(modules, { recursive: true });
   await writeFile(join(temporaryDirectory, "package.json"), '{ "type": "commonjs" }\n');
-  await symlink(join(NODE_MODULES, "@aws-sdk"), join(modules, "@aws-sdk"));
+  await symlink(join(nodeModules, "@aws-sdk"), join(modules, "@aws-sdk"));
 }
 
 async function waitUntilReady(emulator: Emulator, signal: AbortSignal | undefined): Promise<void> {
-  const deadline = Date.now() + READY_TIMEOUT_MS;
+  const deadline = Date.now() + readyTimeoutMilliseconds;
   for (;;) {
     const healthy = await isHealthy(emulator.port);
     signal?.throwIfAborted();
     if (identifyProcess(emulator.pid) === null) throw new Error("it ended at once.");
     if (healthy) return;
-    if (Date.now() > deadline) throw new Error(`it was not ready in ${READY_TIMEOUT_MS / 1000} s.`);
-    await delay(READY_POLL_MS);
+    if (Date.now() > deadline) throw new Error(`it was not ready in ${readyTimeoutMilliseconds / 1000} s.`);
+    await delay(readyPollMilliseconds);
   }
 }
 
 async function isHealthy(port: number): Promise<boolean> {
-  const request = get({ host: LOOPBACK, port, path: "/_ministack/health", agent: false });
+  const request = get({ host: loopback, port, path: "/_ministack/health", agent: false });
   request.setTimeout(2_000, () => request.destroy(new Error("no answer")));
   try {
     const [response] = await once(request, "response");
@@ -167,8 +167,8 @@ async function isHealthy(port: number): Promise<boolean> {
 async function stop(child: ChildProcess, ended: Promise<void>): Promise<void> {
   if (child.exitCode === null && child.signalCode === null) {
     child.kill("SIGTERM");
-    await Promise.race([ended, delay(STOP_TIMEOUT_MS)]);
+    await Promise.race([ended, delay(stopTimeoutMilliseconds)]);
   }
   signalGroup(child, "SIGKILL");
-  await Promise.race([ended, delay(WORKERS_GONE_TIMEOUT_MS)]);
+  await Promise.race([ended, delay(workersGoneTimeoutMilliseconds)]);
 }

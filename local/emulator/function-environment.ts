@@ -9,9 +9,9 @@ import {
 import { emulatorClient } from "./aws-environment.ts";
 import { LocalFault } from "../fault.ts";
 
-const APPLIED_TIMEOUT_MS = 30_000;
+const appliedTimeoutMilliseconds = 30_000;
 /** The SDK's own waiter polls once a second at best, and a fault test sets variables many times. */
-const APPLIED_POLL_MS = 50;
+const appliedPollMilliseconds = 50;
 
 export type FunctionEnvironmentOptions = {
   /** The emulator's own endpoint. */
@@ -48,13 +48,13 @@ export async function setFunctionEnvironment(options: FunctionEnvironmentOptions
 }
 
 async function applied(client: LambdaClient, FunctionName: string): Promise<void> {
-  const deadline = Date.now() + APPLIED_TIMEOUT_MS;
+  const deadline = Date.now() + appliedTimeoutMilliseconds;
   for (;;) {
     const { LastUpdateStatus } = await client.send(new GetFunctionConfigurationCommand({ FunctionName }));
     if (LastUpdateStatus === undefined || LastUpdateStatus === "Successful") return;
     if (LastUpdateStatus === "Failed" || Date.now() > deadline) {
-      throw new LocalFault("emulator_failed", `${FunctionName} did not take its new variables.`);
+      throw new LocalFault("emulator-failed", `${FunctionName} did not take its new variables.`);
     }
-    await delay(APPLIED_POLL_MS);
+    await delay(appliedPollMilliseconds);
   }
 }

@@ -6,7 +6,7 @@ import { LocalFault } from "../fault.ts";
 
 export type AccessKey = { readonly accessKeyId: string; readonly secretAccessKey: string };
 
-const OPERATOR_POLICIES = [
+const operatorPolicies = [
   "EnrollingPolicyArn",
   "RevokingPolicyArn",
   "ReleasingPolicyArn",
@@ -22,7 +22,7 @@ export async function createOperatorUser(
   endpoint: string,
   outputs: StackOutputs,
   name = "operator",
-  policies: readonly string[] = OPERATOR_POLICIES,
+  policies: readonly string[] = operatorPolicies,
 ): Promise<AccessKey> {
   const client = new IAMClient(emulatorClient(endpoint));
   try {
@@ -30,13 +30,13 @@ export async function createOperatorUser(
     for (const output of policies) {
       const policyArn = outputs[output];
       if (policyArn === undefined) {
-        throw new LocalFault("deploy_failed", `The stack has no output ${output}.`);
+        throw new LocalFault("deploy-failed", `The stack has no output ${output}.`);
       }
       await client.send(new AttachUserPolicyCommand({ UserName: name, PolicyArn: policyArn }));
     }
     const { AccessKey: key } = await client.send(new CreateAccessKeyCommand({ UserName: name }));
     if (key?.AccessKeyId === undefined || key.SecretAccessKey === undefined) {
-      throw new LocalFault("deploy_failed", "The emulator made no access key for the operator.");
+      throw new LocalFault("deploy-failed", "The emulator made no access key for the operator.");
     }
     return { accessKeyId: key.AccessKeyId, secretAccessKey: key.SecretAccessKey };
   } finally {

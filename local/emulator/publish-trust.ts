@@ -15,7 +15,7 @@ export type PublishTrustOptions = {
   readonly started?: (pid: number) => void;
 };
 
-const PUBLISH_TIMEOUT_MS = 180_000;
+const publishTimeoutMilliseconds = 180_000;
 
 /** Publishes the first trust document the way an operator does: no function may use the root key. */
 export async function publishTrust(options: PublishTrustOptions): Promise<void> {
@@ -29,14 +29,14 @@ export async function publishTrust(options: PublishTrustOptions): Promise<void> 
     arguments: [program, "trust", "publish", "--yes", "--stack", options.stackFile],
     directory: options.projectDirectory,
     environment: isolatedEnvironment(options.temporaryDirectory),
-    timeoutMs: PUBLISH_TIMEOUT_MS,
+    timeoutMilliseconds: publishTimeoutMilliseconds,
     logPath: options.logPath,
     ...(options.signal ? { signal: options.signal } : {}),
     ...(options.started ? { started: options.started } : {}),
   });
   if (outcome.exitCode !== 0) {
     throw new LocalFault(
-      "deploy_failed",
+      "deploy-failed",
       `Publishing the trust document ${outcome.timedOut ? "took too long" : "failed"}:\n` +
         `${lastLines(outcome.output, 8)}\nEverything it said: ${options.logPath}`,
     );

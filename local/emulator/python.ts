@@ -7,13 +7,13 @@ import { LocalFault } from "../fault.ts";
 import { processExists } from "../process/process-identity.ts";
 import { lastLines, runCommand } from "../process/run-command.ts";
 
-const CANDIDATES = ["python3", "python3.14", "python3.13", "python3.12", "python3.11", "python3.10"] as const;
-const OLDEST_MINOR = 10;
-const PROBE_TIMEOUT_MS = 15_000;
-const VENV_TIMEOUT_MS = 120_000;
-const INSTALL_TIMEOUT_MS = 900_000;
+const candidates = ["python3", "python3.14", "python3.13", "python3.12", "python3.11", "python3.10"] as const;
+const oldestMinor = 10;
+const probeTimeoutMilliseconds = 15_000;
+const venvTimeoutMilliseconds = 120_000;
+const installTimeoutMilliseconds = 900_000;
 
-const PROBE = [
+const probe = [
   "import importlib.util as u, sys",
   "print('sealpost', sys.version_info[0], sys.version_info[1],",
   "  int(all(u.find_spec(m) is not None for m in ('venv', 'ensurepip'))))",
@@ -57,7 +57,7 @@ export async function preparePython(options: PythonOptions): Promise<string> {
       ...bound,
       file: base.file,
       arguments: ["-m", "venv", building],
-      timeoutMs: VENV_TIMEOUT_MS,
+      timeoutMilliseconds: venvTimeoutMilliseconds,
     });
     if (created.exitCode !== 0) throw venvMissing(base, created.output);
     const installed = await runCommand({
@@ -73,7 +73,7 @@ export async function preparePython(options: PythonOptions): Promise<string> {
         "--only-binary=:all:",
         `--requirement=${options.requirements}`,
       ],
-      timeoutMs: INSTALL_TIMEOUT_MS,
+      timeoutMilliseconds: installTimeoutMilliseconds,
     });
     if (installed.exitCode !== 0) throw installFailed(installed, logPath);
     await writeFile(join(building, "complete"), `${hash}\n`);
@@ -89,12 +89,12 @@ type BasePython = { readonly file: string; readonly version: string };
 async function findPython(environment: NodeJS.ProcessEnv, signal: AbortSignal | undefined): Promise<BasePython> {
   let tooOld: BasePython | undefined;
   let withoutVenv: BasePython | undefined;
-  for (const file of CANDIDATES) {
+  for (const file of candidates) {
     const probed = await runCommand({
       file,
-      arguments: ["-c", PROBE],
+      arguments: ["-c", probe],
       environment,
-      timeoutMs: PROBE_TIMEOUT_MS,
+      timeoutMilliseconds: probeTimeoutMilliseconds,
       ...(signal ? { signal } : {}),
     }).catch((error: unknown) => {
       if (signal?.aborted === true) throw error;
@@ -103,21 +103,21 @@ async function findPython(environment: NodeJS.ProcessEnv, signal: AbortSignal | 
     const found = /^sealpost (\d+) (\d+) ([01])$/mu.exec(probed?.output ?? "");
     if (found === null) continue;
     const python = { file, version: `${found[1]}.${found[2]}` };
-    if (Number(found[1]) !== 3 || Number(found[2]) < OLDEST_MINOR) tooOld ??= python;
+    if (Number(found[1]) !== 3 || Number(found[2]) < oldestMinor) tooOld ??= python;
     else if (found[3] !== "1") withoutVenv ??= python;
     else return python;
   }
   if (withoutVenv !== undefined) throw venvMissing(withoutVenv, "");
   if (tooOld !== undefined) {
     throw new LocalFault(
-      "python_too_old",
-      `The emulator needs Python 3.${OLDEST_MINOR} or newer; ${tooOld.file} is ${tooOld.version}. ` +
+      "python-too-old",
+      `The emulator needs Python 3.${oldestMinor} or newer; ${tooOld.file} is ${tooOld.version}. ` +
         "Install a newer one beside it (python3.12, say), then run this again.",
     );
   }
   throw new LocalFault(
-    "python_missing",
-    `The emulator needs Python 3.${OLDEST_MINOR} or newer, and no python3 is on the PATH. ` +
+    "python-missing",
+    `The emulator needs Python 3.${oldestMinor} or newer, and no python3 is on the PATH. ` +
       "Install it (Debian, Ubuntu: sudo apt install python3 python3-venv; macOS: brew install python), then run this again.",
   );
 }
@@ -127,7 +127,7 @@ function venvMissing(python: BasePython, output: string): LocalFault {
   const own = python.file === "python3" ? "python3-venv" : `${python.file}-venv`;
   const exact = `python${python.version}-venv`;
   return new LocalFault(
-    "python_venv_missing",
+    "python-venv-missing",
     `${python.file} (${python.version}) cannot make virtual environments. ` +
       `On Debian and Ubuntu: sudo apt install ${own}${own === exact ? "" : ` (or ${exact})`}, then run this again.` +
       (output === "" ? "" : `\n${lastLines(output, 4)}`),
@@ -136,7 +136,7 @@ function venvMissing(python: BasePython, output: string): LocalFault {
 
 function installFailed(outcome: { readonly timedOut: boolean; readonly output: string }, logPath: string): LocalFault {
   return new LocalFault(
-    "python_packages",
+    "python-packages",
     `${outcome.timedOut ? "Installing the Python packages took too long" : "pip could not install the Python packages"}:\n` +
       `${lastLines(outcome.output, 4)}\n` +
       "It needs PyPI or a mirror of it: check the network, a proxy (HTTPS_PROXY), a mirror (PIP_INDEX_URL), then run this again.\n" +

@@ -30,7 +30,7 @@ async function deployedGeneration({ endpoint, outputs }: LocalStack): Promise<nu
     const { Environment } = await client.send(new GetFunctionConfigurationCommand({ FunctionName }));
     const generation = Environment?.Variables?.["KEY_GENERATION"];
     if (generation === undefined) {
-      throw new LocalFault("state_unreadable", `The function ${FunctionName} names no key generation.`);
+      throw new LocalFault("state-unreadable", `The function ${FunctionName} names no key generation.`);
     }
     return Number(generation);
   } finally {

@@ -8,7 +8,7 @@ export type AwsError = {
   readonly members?: Readonly<Record<string, unknown>>;
 };
 
-const DYNAMODB_NAMESPACE = "com.amazonaws.dynamodb.v20120810#";
+const dynamodbNamespace = "com.amazonaws.dynamodb.v20120810#";
 
 /** An error as the AWS JSON protocols carry it: the shape's name in `__type`, with or without its namespace. */
 export function awsError(error: AwsError): { readonly status: number; readonly body: string } {
@@ -22,7 +22,7 @@ export function awsError(error: AwsError): { readonly status: number; readonly b
 export function throttlingError(target: string): AwsError {
   return target.startsWith("DynamoDB_")
     ? {
-        code: `${DYNAMODB_NAMESPACE}ProvisionedThroughputExceededException`,
+        code: `${dynamodbNamespace}ProvisionedThroughputExceededException`,
         message: "The level of configured provisioned throughput for the table was exceeded.",
       }
     : { code: "ThrottlingException", message: "You have exceeded the rate at which you may call." };

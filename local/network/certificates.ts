@@ -1,10 +1,8 @@
-import { createHash, generateKeyPairSync, randomBytes, sign, type KeyObject } from "node:crypto";
+import { createHash, generateKeyPairSync, sign, type KeyObject } from "node:crypto";
 
-import { AsnConvert, OctetString } from "@peculiar/asn1-schema";
+import { AsnConvert } from "@peculiar/asn1-schema";
 import {
   AlgorithmIdentifier,
-  AttributeTypeAndValue,
-  AttributeValue,
   AuthorityKeyIdentifier,
   BasicConstraints,
   Certificate,
@@ -16,7 +14,6 @@ import {
   KeyUsage,
   KeyUsageFlags,
   Name,
-  RelativeDistinguishedName,
   SubjectAlternativeName,
   SubjectKeyIdentifier,
   SubjectPublicKeyInfo,
@@ -32,6 +29,9 @@ import {
   id_kp_serverAuth,
 } from "@peculiar/asn1-x509";
 
+import { extension, nameOf, randomSerialNumber } from "@sealpost/protocol/documents/certificate.ts";
+import { es256 } from "@sealpost/protocol/suites/es256.ts";
+
 export type EdgeCertificates = {
   /** PEM; what a client must trust. Its private key is gone once this is returned. */
   readonly ca: string;
@@ -41,15 +41,13 @@ export type EdgeCertificates = {
   readonly privateKey: string;
 };
 
-const ECDSA_WITH_SHA256 = "1.2.840.10045.4.3.2"; // RFC 5758 §3.2
-const COMMON_NAME = "2.5.4.3";
-const VALID_DAYS = 30;
-const DAY_MS = 86_400_000;
+const validDays = 30;
+const dayMilliseconds = 86_400_000;
 /** A clock that is a little behind must not refuse a certificate made a second ago. */
-const BACKDATE_MS = DAY_MS;
+const backdateMilliseconds = dayMilliseconds;
 
-const EDGE_NAMES = ["localhost", "*.execute-api.localhost"] as const;
-const EDGE_ADDRESSES = ["127.0.0.1", "::1"] as const;
+const edgeNames = ["localhost", "*.execute-api.localhost"] as const;
+const edgeAddresses = ["127.0.0.1", "::1"] as const;
 
 /**
  * A throw-away P-256 CA and one server certificate under it for the loopback names (RFC 9525), with the key identifiers
@@ -58,7 +56,7 @@ const EDGE_ADDRESSES = ["127.0.0.1", "::1"] as const;
 export function issueEdgeCertificates(now: Date = new Date()): EdgeCertificates {
   const authority = generateKeyPairSync("ec", { namedCurve: "P-256" });
   const server = generateKeyPairSync("ec", { namedCurve: "P-256" });
-  const issuer = commonName("Sealpost local mode, throw-away CA");
+  const issuer = nameOf("Sealpost local mode, throw-away CA");
   const authorityKeyId = keyIdentifier(authority.publicKey);
   const ca = issue({
     now,
@@ -75,7 +73,7 @@ export function issueEdgeCertificates(now: Date = new Date()): EdgeCertificates 
   const certificate = issue({
     now,
     issuer,
-    subject: commonName("localhost"),
+    subject: nameOf("localhost"),
     publicKey: server.publicKey,
     signingKey: authority.privateKey,
     extensions: [
@@ -105,16 +103,16 @@ type Issue = {
 };
 
 function issue(request: Issue): string {
-  const signatureAlgorithm = new AlgorithmIdentifier({ algorithm: ECDSA_WITH_SHA256 });
+  const signatureAlgorithm = new AlgorithmIdentifier({ algorithm: es256.objectIdentifier });
   const tbsCertificate = new TBSCertificate({
     version: Version.v3,
-    serialNumber: positiveSerial(),
+    serialNumber: randomSerialNumber(),
     signature: signatureAlgorithm,
     issuer: request.issuer,
     subject: request.subject,
     validity: new Validity({
-      notBefore: new Date(request.now.getTime() - BACKDATE_MS),
-      notAfter: new Date(request.now.getTime() + VALID_DAYS * DAY_MS),
+      notBefore: new Date(request.now.getTime() - backdateMilliseconds),
+      notAfter: new Date(request.now.getTime() + validDays * dayMilliseconds),
     }),
     subjectPublicKeyInfo: AsnConvert.parse(
       request.publicKey.export({ type: "spki", format: "der" }),
@@ -134,28 +132,10 @@ function issue(request: Issue): string {
   return pem(Buffer.from(AsnConvert.serialize(certificate)));
 }
 
-/** RFC 5280 §4.1.2.2: positive and at most 20 octets; the first octet is kept in 0x40…0x7f so that DER adds none. */
-function positiveSerial(): ArrayBuffer {
-  const serial = Uint8Array.from(randomBytes(16));
-  serial[0] = ((serial[0] ?? 0) & 0x3f) | 0x40;
-  return serial.buffer;
-}
-
 function subjectAlternativeName(): SubjectAlternativeName {
   return new SubjectAlternativeName([
-    ...EDGE_NAMES.map((dNSName) => new GeneralName({ dNSName })),
-    ...EDGE_ADDRESSES.map((iPAddress) => new GeneralName({ iPAddress })),
-  ]);
-}
-
-function commonName(value: string): Name {
-  return new Name([
-    new RelativeDistinguishedName([
-      new AttributeTypeAndValue({
-        type: COMMON_NAME,
-        value: new AttributeValue({ utf8String: value }),
-      }),
-    ]),
+    ...edgeNames.map((dNSName) => new GeneralName({ dNSName })),
+    ...edgeAddresses.map((iPAddress) => new GeneralName({ iPAddress })),
   ]);
 }
 
@@ -163,14 +143,6 @@ function commonName(value: string): Name {
 function keyIdentifier(publicKey: KeyObject): ArrayBuffer {
   const spki = publicKey.export({ type: "spki", format: "der" });
   return Uint8Array.from(createHash("sha256").update(spki).digest().subarray(0, 20)).buffer;
-}
-
-function extension(extnID: string, value: object, critical = false): Extension {
-  return new Extension({
-    extnID,
-    critical,
-    extnValue: new OctetString(AsnConvert.serialize(value)),
-  });
 }
 
 function pem(der: Buffer): string {

@@ -7,12 +7,12 @@ export type ClientHelloCount = {
   readonly tls: boolean;
 };
 
-const HANDSHAKE = 22;
-const CLIENT_HELLO = 1;
-const RECORD_HEADER = 5;
-const HANDSHAKE_HEADER = 4;
+const handshakeType = 22;
+const clientHelloType = 1;
+const recordHeaderBytes = 5;
+const handshakeHeaderBytes = 4;
 /** RFC 8446 §5.1 (2^14) and TLS 1.2's expansion (RFC 5246 §6.2.3). */
-const LARGEST_RECORD = 2 ** 14 + 2048;
+const largestRecordBytes = 2 ** 14 + 2048;
 
 /**
  * Counts ClientHellos in what a client sent on one connection (RFC 8446 §5.1 records, §4 handshake messages, which may
@@ -26,20 +26,20 @@ export function countClientHellos(bytes: Uint8Array): ClientHelloCount {
   let retries = 0;
   let pending = Buffer.alloc(0);
   let offset = 0;
-  while (offset + RECORD_HEADER <= bytes.length) {
+  while (offset + recordHeaderBytes <= bytes.length) {
     const record = readRecord(bytes, offset);
     if (record === null) return { clientHellos, retries, tls: false };
-    offset += RECORD_HEADER + record.length;
+    offset += recordHeaderBytes + record.length;
     if (offset > bytes.length) break;
-    if (record.type !== HANDSHAKE) {
+    if (record.type !== handshakeType) {
       // §5.1: no other record may come between the parts of a handshake message.
       pending = Buffer.alloc(0);
       continue;
     }
     pending = Buffer.concat([pending, record.fragment]);
     for (let message = readMessage(pending); message !== null; message = readMessage(pending)) {
-      pending = pending.subarray(HANDSHAKE_HEADER + message.body.length);
-      const random = message.type === CLIENT_HELLO ? clientHelloRandom(message.body) : null;
+      pending = pending.subarray(handshakeHeaderBytes + message.body.length);
+      const random = message.type === clientHelloType ? clientHelloRandom(message.body) : null;
       if (random === null) continue;
       if (randoms.has(random)) retries += 1;
       else clientHellos += 1;
@@ -55,15 +55,15 @@ function readRecord(bytes: Uint8Array, offset: number): TlsRecord | null {
   const view = new DataView(bytes.buffer, bytes.byteOffset + offset);
   const type = view.getUint8(0);
   const length = view.getUint16(3);
-  if (type < 20 || type > 24 || view.getUint8(1) !== 3 || length > LARGEST_RECORD) return null;
-  const start = offset + RECORD_HEADER;
+  if (type < 20 || type > 24 || view.getUint8(1) !== 3 || length > largestRecordBytes) return null;
+  const start = offset + recordHeaderBytes;
   return { type, length, fragment: bytes.subarray(start, start + length) };
 }
 
 function readMessage(bytes: Buffer): { readonly type: number; readonly body: Buffer } | null {
-  if (bytes.length < HANDSHAKE_HEADER) return null;
-  const end = HANDSHAKE_HEADER + bytes.readUIntBE(1, 3);
-  return bytes.length < end ? null : { type: bytes.readUInt8(0), body: bytes.subarray(HANDSHAKE_HEADER, end) };
+  if (bytes.length < handshakeHeaderBytes) return null;
+  const end = handshakeHeaderBytes + bytes.readUIntBE(1, 3);
+  return bytes.length < end ? null : { type: bytes.readUInt8(0), body: bytes.subarray(handshakeHeaderBytes, end) };
 }
 
 /** The random of a ClientHello (§4.1.2) whose vectors fill its body exactly, else `null`. */

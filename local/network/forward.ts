@@ -1,7 +1,7 @@
 import { Agent, type IncomingMessage, request, type ServerResponse } from "node:http";
 import { buffer } from "node:stream/consumers";
 
-import { LOOPBACK } from "../emulator/loopback.ts";
+import { loopback } from "../emulator/loopback.ts";
 import { sendProblem } from "./problem.ts";
 
 export type Upstream = {
@@ -14,10 +14,10 @@ export type Upstream = {
 };
 
 /** Longer than the longest function may run (29 s behind an HTTP API). */
-const REPLY_TIMEOUT_MS = 60_000;
+const replyTimeoutMilliseconds = 60_000;
 
 /** RFC 9110 §7.6.1. Transfer-Encoding stays: it tells Node's client to frame the streamed body the same way. */
-const HOP_BY_HOP = new Set([
+const hopByHop = new Set([
   "connection",
   "expect",
   "keep-alive",
@@ -37,14 +37,14 @@ export function keepAliveAgent(): Agent {
 /** Streams one request to the upstream and its answer back: bytes, names, order and case of fields as they came. */
 export function forward(incoming: IncomingMessage, outgoing: ServerResponse, upstream: Upstream): void {
   const onward = request({
-    host: LOOPBACK,
+    host: loopback,
     port: upstream.port,
     agent: upstream.agent,
     method: incoming.method,
     path: incoming.url,
     headers: ["Host", upstream.host, ...endToEnd(incoming.rawHeaders, new Set(["host"]))],
   });
-  onward.setTimeout(REPLY_TIMEOUT_MS, () => onward.destroy(new Error("no answer in time")));
+  onward.setTimeout(replyTimeoutMilliseconds, () => onward.destroy(new Error("no answer in time")));
   onward.once("response", (reply) => {
     outgoing.writeHead(reply.statusCode ?? 502, reply.statusMessage, endToEnd(reply.rawHeaders));
     reply.once("error", () => outgoing.destroy());
@@ -66,7 +66,7 @@ export function endToEnd(rawHeaders: readonly string[], omitted: ReadonlySet<str
   for (let index = 0; index + 1 < rawHeaders.length; index += 2) {
     const name = rawHeaders[index] ?? "";
     const lower = name.toLowerCase();
-    if (!HOP_BY_HOP.has(lower) && !omitted.has(lower)) kept.push(name, rawHeaders[index + 1] ?? "");
+    if (!hopByHop.has(lower) && !omitted.has(lower)) kept.push(name, rawHeaders[index + 1] ?? "");
   }
   return kept;
 }

@@ -1,7 +1,7 @@
 import { createServer, type Server } from "node:net";
 
 import { LocalFault } from "../fault.ts";
-import { LOOPBACK } from "../emulator/loopback.ts";
+import { loopback } from "../emulator/loopback.ts";
 
 /** Listens on loopback and returns the port; 0 asks for a free one. */
 export async function listen(server: Server, port = 0, name = "server"): Promise<number> {
@@ -14,12 +14,12 @@ export async function listen(server: Server, port = 0, name = "server"): Promise
             ? "ports below 1024 need rights that this does not want. Choose a higher one."
             : error.message;
       reject(
-        new LocalFault("port_unavailable", `The ${name} cannot listen on port ${port}: ${reason}`, {
+        new LocalFault("port-unavailable", `The ${name} cannot listen on port ${port}: ${reason}`, {
           cause: error,
         }),
       );
     });
-    server.listen(port, LOOPBACK, () => {
+    server.listen(port, loopback, () => {
       const address = server.address();
       resolve(typeof address === "object" && address !== null ? address.port : port);
     });

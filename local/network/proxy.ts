@@ -6,7 +6,7 @@ import { awsError, type AwsError, throttlingError } from "./aws-error.ts";
 import { closeServer } from "./close-server.ts";
 import { endToEnd, keepAliveAgent } from "./forward.ts";
 import { listen } from "./listen.ts";
-import { assertLoopback, LOOPBACK } from "../emulator/loopback.ts";
+import { assertLoopback, loopback } from "../emulator/loopback.ts";
 
 export type FaultKind =
   /** The service's own throttling error; nothing is forwarded. */
@@ -137,7 +137,7 @@ export async function startProxy(options: {
 
   const port = await listen(server, 0, "proxy");
   return {
-    url: `http://${LOOPBACK}:${port}`,
+    url: `http://${loopback}:${port}`,
     counts: () => ({ ...counts }),
     reset: () => {
       counts = {};

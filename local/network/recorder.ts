@@ -2,7 +2,7 @@ import { connect, createServer, type Socket } from "node:net";
 
 import { type ClientHelloCount, countClientHellos } from "./client-hello.ts";
 import { listen } from "./listen.ts";
-import { LOOPBACK } from "../emulator/loopback.ts";
+import { loopback } from "../emulator/loopback.ts";
 
 export type Direction = "toServer" | "toClient";
 
@@ -50,7 +50,7 @@ export async function startRecorder(options: RecorderOptions): Promise<Recorder>
     };
     connections.push(connection);
     const upstream = connect({
-      host: options.targetHost ?? LOOPBACK,
+      host: options.targetHost ?? loopback,
       port: options.targetPort,
       allowHalfOpen: true,
     });

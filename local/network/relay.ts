@@ -4,7 +4,7 @@ import { buffer } from "node:stream/consumers";
 import { closeServer } from "./close-server.ts";
 import { endToEnd, keepAliveAgent } from "./forward.ts";
 import { listen } from "./listen.ts";
-import { LOOPBACK } from "../emulator/loopback.ts";
+import { loopback } from "../emulator/loopback.ts";
 import { sendProblem } from "./problem.ts";
 import { flipBit, type RelayAct, relayPlan, type RelayShares } from "./relay-plan.ts";
 import { plainPath } from "./request-path.ts";
@@ -68,8 +68,8 @@ export type Relay = {
   close(): Promise<void>;
 };
 
-const UPSTREAM_TIMEOUT_MS = 60_000;
-const PROBLEM_TYPE = "application/problem+json";
+const upstreamTimeoutMilliseconds = 60_000;
+const problemType = "application/problem+json";
 
 /**
  * An intermediate node that is against us: it keeps every byte of the message plane, and repeats or damages a seeded
@@ -136,7 +136,7 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
 
   const port = await listen(server, options.port, "relay");
   return {
-    url: `http://${LOOPBACK}:${port}`,
+    url: `http://${loopback}:${port}`,
     port,
     exchanges,
     counts: () => ({ ...counts }),
@@ -154,7 +154,7 @@ function send(upstream: URL, agent: Agent, request: RelayedRequest): Promise<Rel
       path: request.target,
       headers: ["Host", upstream.host, ...endToEnd(request.rawHeaders, new Set(["host"]))],
     });
-    call.setTimeout(UPSTREAM_TIMEOUT_MS, () => call.destroy(new Error("no answer in time")));
+    call.setTimeout(upstreamTimeoutMilliseconds, () => call.destroy(new Error("no answer in time")));
     call.once("error", reject);
     call.once("response", (reply) => {
       buffer(reply).then(
@@ -171,6 +171,6 @@ function isProblem(reply: RelayedReply): boolean {
     (name, index) =>
       index % 2 === 0 &&
       name.toLowerCase() === "content-type" &&
-      reply.rawHeaders[index + 1]?.toLowerCase().startsWith(PROBLEM_TYPE),
+      reply.rawHeaders[index + 1]?.toLowerCase().startsWith(problemType),
   );
 }

@@ -4,14 +4,18 @@ import { isSameProcess, type ProcessIdentity } from "./process-identity.ts";
 import { removeDeadState, type RunState } from "./run-state.ts";
 import { removeRunFiles } from "../stack.ts";
 
-const TERMINATE_MS = 8_000;
-const KILL_MS = 5_000;
-const POLL_MS = 50;
+const usualTerminateMilliseconds = 8_000;
+const killMilliseconds = 5_000;
+const pollMilliseconds = 50;
 
 /** Ends what a killed `up` left, each process only if it is still the one that was recorded, and removes its files. */
-export async function cleanUp(directory: string, state: RunState, terminateMs = TERMINATE_MS): Promise<number> {
+export async function cleanUp(
+  directory: string,
+  state: RunState,
+  terminateMilliseconds = usualTerminateMilliseconds,
+): Promise<number> {
   const left = state.children.filter(isSameProcess);
-  for (const child of left) await endProcess(child, { group: true, terminateMs });
+  for (const child of left) await endProcess(child, { group: true, terminateMilliseconds });
   await removeRunFiles(directory);
   removeDeadState(directory, state);
   return left.length;
@@ -20,13 +24,13 @@ export async function cleanUp(directory: string, state: RunState, terminateMs = 
 /** SIGTERM, then SIGKILL after a bound; resolves when it has ended and says whether it has. */
 export async function endProcess(
   identity: ProcessIdentity,
-  options: { readonly group: boolean; readonly terminateMs: number },
+  options: { readonly group: boolean; readonly terminateMilliseconds: number },
 ): Promise<boolean> {
   send(identity, identity.pid, "SIGTERM");
-  if (await gone(identity, options.terminateMs)) return true;
+  if (await gone(identity, options.terminateMilliseconds)) return true;
   // Children lead a process group of their own (run-command.ts, emulator.ts).
   send(identity, options.group ? -identity.pid : identity.pid, "SIGKILL");
-  return gone(identity, KILL_MS);
+  return gone(identity, killMilliseconds);
 }
 
 function send(identity: ProcessIdentity, target: number, signal: NodeJS.Signals): void {
@@ -38,11 +42,11 @@ function send(identity: ProcessIdentity, target: number, signal: NodeJS.Signals)
   }
 }
 
-async function gone(identity: ProcessIdentity, timeoutMs: number): Promise<boolean> {
-  const deadline = Date.now() + timeoutMs;
+async function gone(identity: ProcessIdentity, timeoutMilliseconds: number): Promise<boolean> {
+  const deadline = Date.now() + timeoutMilliseconds;
   while (isSameProcess(identity)) {
     if (Date.now() > deadline) return false;
-    await delay(POLL_MS);
+    await delay(pollMilliseconds);
   }
   return true;
 }

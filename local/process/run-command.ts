@@ -9,7 +9,7 @@ export type Command = {
   readonly arguments: readonly string[];
   readonly environment: NodeJS.ProcessEnv;
   readonly directory?: string;
-  readonly timeoutMs: number;
+  readonly timeoutMilliseconds: number;
   /** Everything the command prints is appended here. */
   readonly logPath?: string;
   readonly signal?: AbortSignal;
@@ -25,8 +25,8 @@ export type CommandOutcome = {
 };
 
 /** What a chatty command may leave in memory; the log file has the rest. */
-const OUTPUT_LIMIT = 1_000_000;
-const KILL_AFTER_MS = 3_000;
+const outputLimitCharacters = 1_000_000;
+const killAfterMilliseconds = 3_000;
 
 /** Runs a command in a process group of its own, so that Ctrl-C reaches it only through us. */
 export async function runCommand(command: Command): Promise<CommandOutcome> {
@@ -41,7 +41,7 @@ export async function runCommand(command: Command): Promise<CommandOutcome> {
   let output = "";
   const collect = (chunk: Buffer): void => {
     log?.write(chunk);
-    output = (output + chunk.toString("utf8")).slice(-OUTPUT_LIMIT);
+    output = (output + chunk.toString("utf8")).slice(-outputLimitCharacters);
   };
   child.stdout.on("data", collect);
   child.stderr.on("data", collect);
@@ -49,7 +49,7 @@ export async function runCommand(command: Command): Promise<CommandOutcome> {
   const timer = setTimeout(() => {
     timedOut = true;
     endGroup(child);
-  }, command.timeoutMs);
+  }, command.timeoutMilliseconds);
   const abort = (): void => endGroup(child);
   command.signal?.addEventListener("abort", abort, { once: true });
   try {
@@ -62,7 +62,7 @@ export async function runCommand(command: Command): Promise<CommandOutcome> {
     return { exitCode, timedOut, output };
   } catch (error) {
     if (command.signal?.aborted === true) throw error;
-    throw new LocalFault("command_failed", `${command.file} could not be started.`, {
+    throw new LocalFault("command-failed", `${command.file} could not be started.`, {
       cause: error,
     });
   } finally {
@@ -79,7 +79,7 @@ function endGroup(child: ChildProcess): void {
   signalGroup(child, "SIGTERM");
   setTimeout(() => {
     if (child.exitCode === null && child.signalCode === null) signalGroup(child, "SIGKILL");
-  }, KILL_AFTER_MS).unref();
+  }, killAfterMilliseconds).unref();
 }
 
 /** Signals a detached child and everything it started; a group that has ended is no error. */

@@ -35,7 +35,7 @@ export function readRunState(directory: string): RunState | null {
     return stateFile.parse(JSON.parse(text));
   } catch (error) {
     throw new LocalFault(
-      "state_unreadable",
+      "state-unreadable",
       `${statePath(directory)} is damaged. If nothing of it runs (pgrep -af ministack), delete it.`,
       { cause: error },
     );
@@ -49,7 +49,7 @@ export function readRunState(directory: string): RunState | null {
 export function claimRun(directory: string): Claim {
   mkdirSync(directory, { recursive: true });
   const own = identifyProcess(process.pid);
-  if (own === null) throw new LocalFault("state_unreadable", "This process cannot identify itself.");
+  if (own === null) throw new LocalFault("state-unreadable", "This process cannot identify itself.");
   const children: ProcessIdentity[] = [];
   const path = statePath(directory);
   const write = (place: (temporary: string) => void): void => {
@@ -65,7 +65,7 @@ export function claimRun(directory: string): Claim {
     write((temporary) => linkSync(temporary, path));
   } catch (error) {
     if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) throw error;
-    throw new LocalFault("already_running", runningMessage(readRunState(directory)), {
+    throw new LocalFault("already-running", runningMessage(readRunState(directory)), {
       cause: error,
     });
   }

@@ -115,7 +115,7 @@ async function issue(
 }
 
 /** RFC 5280 §4.1.2.2: positive, at most 20 octets; 126 random bits. */
-function randomSerialNumber(): ArrayBuffer {
+export function randomSerialNumber(): ArrayBuffer {
   const serial = crypto.getRandomValues(new Uint8Array(16));
   serial[0] = ((serial[0] ?? 0) & 0x3f) | 0x40;
   return serial.buffer;
@@ -136,11 +136,11 @@ function caName(serviceId: string): Name {
   return nameOf(`${serviceId} issuing CA`);
 }
 
-function nameOf(text: string): Name {
+export function nameOf(text: string): Name {
   const value = new AttributeValue({ utf8String: text });
   return new Name([new RelativeDistinguishedName([new AttributeTypeAndValue({ type: commonName, value })])]);
 }
 
-function extension(extnID: string, value: unknown, critical = false): Extension {
+export function extension(extnID: string, value: unknown, critical = false): Extension {
   return new Extension({ extnID, critical, extnValue: new OctetString(AsnConvert.serialize(value)) });
 }

@@ -5,7 +5,7 @@ import { promisify } from "node:util";
 
 import { beforeAll, describe, expect, test } from "vitest";
 
-import { REPOSITORY } from "../../local/repository.ts";
+import { repository } from "../../local/repository.ts";
 import { credentialPackage, stack, temporaryFolder } from "./world.ts";
 
 const execute = promisify(execFile);
@@ -26,8 +26,8 @@ let bin: string;
 beforeAll(async () => {
   folder = await temporaryFolder();
   const npm = (words: string[], cwd: string) => execute("npm", words, { cwd, env: environment });
-  await execute(process.execPath, [join(REPOSITORY, "device", "build.ts")], { cwd: REPOSITORY });
-  await npm(["pack", "--ignore-scripts", "--pack-destination", folder, "--workspace", "@sealpost/device"], REPOSITORY);
+  await execute(process.execPath, [join(repository, "device", "build.ts")], { cwd: repository });
+  await npm(["pack", "--ignore-scripts", "--pack-destination", folder, "--workspace", "@sealpost/device"], repository);
   const tarball = (await readdir(folder)).find((name) => name.endsWith(".tgz"));
   await writeFile(join(folder, "package.json"), '{ "private": true }');
   await npm(["install", "--offline", "--no-audit", "--no-fund", `./${tarball}`], folder);

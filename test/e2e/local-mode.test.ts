@@ -5,7 +5,7 @@ import { expect, inject, test } from "vitest";
 
 import { retireKey } from "../../local/emulator/retire-key.ts";
 import { tellReason } from "../../local/reasons.ts";
-import { REPOSITORY } from "../../local/repository.ts";
+import { repository } from "../../local/repository.ts";
 import { bootstrapped, post, publicDocuments, rawDevice, registration, stack } from "./world.ts";
 
 const stackFile = inject("stackFile");
@@ -29,7 +29,7 @@ test("ok/a retired key: a device that holds the old one is told, and seals the s
   const now = Date.now() / 1000;
   const before = (await publicDocuments()).keySet.serverKey(now);
   const logPath = join(directory, "logs", "deploy.log");
-  await retireKey({ stack, stackFile, projectDirectory: REPOSITORY, directory, logPath });
+  await retireKey({ stack, stackFile, projectDirectory: repository, directory, logPath });
   const after = (await publicDocuments()).keySet.serverKey(now);
   expect(after?.kid).not.toBe(before?.kid);
 

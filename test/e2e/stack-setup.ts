@@ -3,7 +3,7 @@ import { join } from "node:path";
 
 import type { TestProject } from "vitest/node";
 
-import { REPOSITORY } from "../../local/repository.ts";
+import { repository } from "../../local/repository.ts";
 import { startStack } from "../../local/stack.ts";
 
 declare module "vitest" {
@@ -14,8 +14,8 @@ declare module "vitest" {
 
 /** One deployed stack for all end-to-end tests: each test makes devices and credentials of its own. */
 export default async function setUp(project: TestProject): Promise<() => Promise<void>> {
-  await mkdir(join(REPOSITORY, ".local"), { recursive: true });
-  const directory = await mkdtemp(join(REPOSITORY, ".local", "test-"));
+  await mkdir(join(repository, ".local"), { recursive: true });
+  const directory = await mkdtemp(join(repository, ".local", "test-"));
   const { stackFile, stop } = await startStack({ directory, log: (line) => console.log(`e2e: ${line}`) });
   project.provide("stackFile", stackFile);
   return async () => {

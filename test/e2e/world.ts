@@ -27,7 +27,7 @@ import { httpsBootstrapTransport } from "../../device/node.ts";
 import { dynamodbStore } from "../../functions/store/dynamodb-store.ts";
 import type { Item, Store } from "../../functions/store/port.ts";
 import { emulatorClient, isolatedEnvironment } from "../../local/emulator/aws-environment.ts";
-import { REPOSITORY } from "../../local/repository.ts";
+import { repository } from "../../local/repository.ts";
 import type { LocalStack } from "../../local/stack-file.ts";
 
 /** The deployed stack, seen by its users: CLIs as child processes, devices over the real routes, tables as an administrator reads them. */
@@ -53,7 +53,7 @@ export async function run(
   options: { readonly folder?: string; readonly environment?: Record<string, string> } = {},
 ): Promise<Ended> {
   const folder = options.folder ?? (await temporaryFolder());
-  const child = spawn(process.execPath, [join(REPOSITORY, folders[program], "bin.js"), ...words], {
+  const child = spawn(process.execPath, [join(repository, folders[program], "bin.js"), ...words], {
     cwd: folder,
     env: { ...isolatedEnvironment(folder), ...options.environment },
     timeout: 120_000,

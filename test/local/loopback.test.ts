@@ -26,7 +26,7 @@ describe("local mode stays on this machine", () => {
   it("fails/does not deploy to AWS", async () => {
     const options = { projectDirectory: "/nowhere", directory: "/nowhere", serviceId: "s", logPath: "/nowhere/log" };
     await expect(deploy({ ...options, endpoint: "https://amazonaws.com" })).rejects.toMatchObject({
-      code: "remote_endpoint",
+      code: "remote-endpoint",
     });
   });
 

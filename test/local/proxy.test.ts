@@ -114,7 +114,7 @@ describe("proxy", () => {
 
   it("fails/refuses a target that is not on this machine", async () => {
     await expect(startProxy({ target: "https://kms.us-east-1.amazonaws.com" })).rejects.toMatchObject({
-      code: "remote_endpoint",
+      code: "remote-endpoint",
     });
   });
 });

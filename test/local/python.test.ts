@@ -70,7 +70,7 @@ describe("preparePython", () => {
 
   it("fails/says how to get Python when there is none", async () => {
     await expect(prepare()).rejects.toMatchObject({
-      code: "python_missing",
+      code: "python-missing",
       message: expect.stringContaining("apt install python3 python3-venv"),
     });
   });
@@ -78,7 +78,7 @@ describe("preparePython", () => {
   it("fails/says which Python is too old", async () => {
     await fakePython("python3", { probe: "3 9 1" });
     await expect(prepare()).rejects.toMatchObject({
-      code: "python_too_old",
+      code: "python-too-old",
       message: expect.stringMatching(/python3 is 3\.9/u),
     });
   });
@@ -86,7 +86,7 @@ describe("preparePython", () => {
   it("fails/names Debian's packages when venv is missing", async () => {
     await fakePython("python3", { probe: "3 11 0" });
     await expect(prepare()).rejects.toMatchObject({
-      code: "python_venv_missing",
+      code: "python-venv-missing",
       message: expect.stringMatching(/python3-venv.*python3\.11-venv/u),
     });
   });
@@ -94,7 +94,7 @@ describe("preparePython", () => {
   it("fails/names them too when venv breaks half-way", async () => {
     await fakePython("python3", { probe: "3 11 1", venv: "echo 'ensurepip is not available'; exit 1" });
     await expect(prepare()).rejects.toMatchObject({
-      code: "python_venv_missing",
+      code: "python-venv-missing",
       message: expect.stringContaining("ensurepip is not available"),
     });
   });
@@ -102,7 +102,7 @@ describe("preparePython", () => {
   it("fails/says what to do and where the log is when pip fails", async () => {
     await fakePython("python3", { probe: "3 12 1", pip: "echo 'no route to host'; exit 1" });
     await expect(prepare()).rejects.toMatchObject({
-      code: "python_packages",
+      code: "python-packages",
       message: expect.stringMatching(/no route to host[^]*PIP_INDEX_URL[^]*requirements\.log/u),
     });
     const left = await readdir(join(directory, "venv"));
