@@ -146,31 +146,42 @@ async function publish(path: string, options: PublishOptions, command: Command):
     object,
   });
 
+  // Before anything is uploaded, so that whoever may not sign leaves nothing behind.
+  output.step("Signing the manifest with the release key");
+  const manifest = await signManifest(
+    claims,
+    signers.map(({ signer }) => signer),
+  );
   const uploading = `Encrypting and uploading ${image.encryptedBytes} bytes`;
   output.step(uploading);
+  // One write each: S3 keeps nothing of one that was interrupted.
   await uploadObject(stack, {
     object,
     bytes: image.encryptedBytes,
     sha256: digests.encrypted,
     body: () => sealImage(image, cipher, digests, (fraction) => output.step(uploading, fraction)),
   });
-  output.step(`Uploading the list of ${image.recordCount} records`);
-  await uploadObject(stack, {
-    object: recordListOf(object),
-    bytes: digests.records.length,
-    sha256: sha256(digests.records),
-    async *body() {
-      yield digests.records;
-    },
-  });
-  output.step("Signing the manifest with the release key");
-  const manifest = await signManifest(
-    claims,
-    signers.map(({ signer }) => signer),
-  );
-  output.step("Publishing it");
-  const { release } = await service.ask("publishRelease", {
-    request: { manifest, wrappedKey: wrapped, ...(options.again ? { again: true } : {}) },
+  const publishing = async () => {
+    output.step(`Uploading the list of ${image.recordCount} records`);
+    await uploadObject(stack, {
+      object: recordListOf(object),
+      bytes: digests.records.length,
+      sha256: sha256(digests.records),
+      async *body() {
+        yield digests.records;
+      },
+    });
+    output.step("Publishing it");
+    return service.ask("publishRelease", {
+      request: { manifest, wrappedKey: wrapped, ...(options.again ? { again: true } : {}) },
+    });
+  };
+  const { release } = await publishing().catch((error: unknown) => {
+    const left = `s3://${stack.outputs.FirmwareBucket}/firmware/${object}`;
+    output.note(
+      `Note: ${left} is uploaded and perhaps offered to nobody; unless \`sealpost release list --json\` names it, whoever may delete there can remove it.`,
+    );
+    throw error;
   });
   await output.result(
     { release },
