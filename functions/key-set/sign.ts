@@ -1,7 +1,8 @@
 import type { Signer } from "@sealpost/protocol/token/jws.ts";
 import { thumbprint } from "@sealpost/protocol/token/keys.ts";
+import { es256 } from "@sealpost/protocol/suites/es256.ts";
 import { type SigningJwk } from "@sealpost/protocol/suites/suites.ts";
-import { type RsaJwk } from "@sealpost/protocol/suites/rsa-oaep-256.ts";
+import { type RsaJwk, rsaOaep256 } from "@sealpost/protocol/suites/rsa-oaep-256.ts";
 import { type KeySetClaims, encoding, signKeySet } from "@sealpost/protocol/documents/key-set.ts";
 import { limits } from "@sealpost/protocol/limits.ts";
 
@@ -33,10 +34,10 @@ export async function publishKeySet(ports: KeySetPorts, now: number): Promise<nu
     exp: now + limits.keySetSeconds,
     version,
     keys: [
-      { ...messageSigningKey, kid: await thumbprint(messageSigningKey), use: "sig", alg: "ES256" },
-      { ...messageDecryptionKey, kid: await thumbprint(messageDecryptionKey), use: "enc", alg: "RSA-OAEP-256" },
+      { ...messageSigningKey, kid: await thumbprint(messageSigningKey), use: "sig", alg: es256.alg },
+      { ...messageDecryptionKey, kid: await thumbprint(messageDecryptionKey), use: "enc", alg: rsaOaep256.alg },
     ],
-    accepts: { encodings: [encoding], requestAlgorithms: ["RSA-OAEP-256"] },
+    accepts: { encodings: [encoding], requestAlgorithms: [rsaOaep256.alg] },
   };
   const record: KeySetRecord = { item: "keySet", version, keySet: await signKeySet(claims, signer) };
   const when = previous === undefined ? "absent" : { version: previous };
