@@ -1,7 +1,11 @@
 import type { Command } from "commander";
 
+import { DeviceError } from "../device-error.ts";
+import { storedThumbprints } from "../keys/device-keys.ts";
 import { toSettings } from "../options.ts";
+import type { KeyStore } from "../ports.ts";
 import type { DeviceStatus } from "../state/device-status.ts";
+import type { Enrolled } from "../state/state.ts";
 import { statusOf } from "../state/status-of.ts";
 import { StateCell } from "../state/state-cell.ts";
 import { ServiceKeys } from "../trust/service-keys.ts";
@@ -23,8 +27,18 @@ export function registerStatus(program: Command): void {
 /** Reads alone, so it needs no lock, works beside a command that runs, and on a home that cannot be written. */
 async function readStatus({ ports, options }: Home): Promise<DeviceStatus> {
   const cell = await StateCell.load(ports.state);
-  if (cell.state?.phase !== "enrolled") return statusOf(cell.state);
-  return statusOf(cell.state, await ServiceKeys.open(cell, toSettings(options).timing));
+  const { state } = cell;
+  if (state?.phase !== "enrolled") return statusOf(state);
+  const serviceKeys = await ServiceKeys.open(cell, toSettings(options).timing);
+  return { ...statusOf(state, serviceKeys), signingKey: await presentKey(ports.keys, state) };
+}
+
+/** The candidate once the state names it, and else whatever the store has: the state may have been put back from before a renewal. */
+async function presentKey(keys: KeyStore, state: Enrolled): Promise<string> {
+  const stored = await storedThumbprints(keys);
+  const present = stored.find(({ signingKey }) => signingKey === state.signingKey) ?? stored[0];
+  if (!present) throw new DeviceError("keys-missing", "the key store is empty");
+  return present.signingKey;
 }
 
 const advice = {
