@@ -1,5 +1,6 @@
 import { request as requestHttp } from "node:http";
 import { request as requestHttps } from "node:https";
+import { setTimeout as delay } from "node:timers/promises";
 
 import { openKeySet } from "@sealpost/protocol/documents/key-set.ts";
 import { catchUpSchema } from "@sealpost/protocol/documents/trust.ts";
@@ -20,7 +21,10 @@ export type Expected = {
   readonly first: boolean;
 };
 
-const timeoutMs = 10_000;
+const timeoutMs = limits.trySeconds * 1_000;
+/** A service that is busy or wakes up says so and is asked again, as a device would. */
+const attempts = 3;
+const pauseMs = 1_000;
 const answerBytes = 2 * limits.trustChainBytes;
 const problemSchema = z.object({ code: z.literal("not-trusted-yet") });
 
@@ -32,7 +36,7 @@ const problemSchema = z.object({ code: z.literal("not-trusted-yet") });
 export async function probeMessageUrl(base: string, expected: Expected): Promise<string | undefined> {
   let answer: Answer;
   try {
-    answer = await get(`${base}/keys`);
+    answer = await getPatiently(`${base}/keys`);
   } catch (error) {
     const code = error instanceof Error && "code" in error ? String(error.code) : "no answer";
     return `cannot be reached from here (${code})`;
@@ -55,6 +59,15 @@ export async function probeMessageUrl(base: string, expected: Expected): Promise
 }
 
 type Answer = { readonly status: number; readonly type: string; readonly body: Uint8Array };
+
+async function getPatiently(url: string): Promise<Answer> {
+  let answer = await get(url);
+  for (let attempt = 1; attempt < attempts && (answer.status === 429 || answer.status >= 500); attempt += 1) {
+    await delay(pauseMs);
+    answer = await get(url);
+  }
+  return answer;
+}
 
 /** One request without credentials, the whole of it bounded in time and size; follows no redirect. */
 async function get(url: string): Promise<Answer> {

@@ -178,6 +178,18 @@ describe("before it signs", () => {
   });
 });
 
+test("ok/a plane that is busy at first is asked again", async () => {
+  await publish({ yes: true });
+  let asked = 0;
+  const busy = await serve(async (_, response) => {
+    asked += 1;
+    if (asked === 1) response.writeHead(502).end("busy");
+    else response.end(JSON.stringify({ trust: [["a.b.c"]], keySet: await keySetOf(serviceId, keyOf("keyset")) }));
+  });
+  await publish({ yes: true, messageUrl: [own, busy] });
+  expect(await publishedUrls()).toEqual([own, busy]);
+});
+
 test("ok/publishing the same again signs nothing", async () => {
   await publish({ yes: true });
   signed = [];
