@@ -25,7 +25,7 @@ const entries = {
   operator: entry,
 };
 
-test("ok: one module for each function, and nothing beside it", async () => {
+test("ok/one module for each function, and nothing beside it", async () => {
   const code = await bundleFunctions(entries, join(directory, "out"));
   expect(Object.keys(code)).toEqual(Object.keys(entries));
   for (const [name, path] of Object.entries(code)) {
@@ -37,7 +37,7 @@ test("ok: one module for each function, and nothing beside it", async () => {
   }
 });
 
-test("ok: a CommonJS dependency that requires a built-in module runs", async () => {
+test("ok/a CommonJS dependency that requires a built-in module runs", async () => {
   const code = await bundleFunctions(entries, join(directory, "required"));
   const url = pathToFileURL(join(code["key-set-read"], "index.mjs")).href;
   const module: { handler: () => Promise<string> } = await import(url);
@@ -45,14 +45,14 @@ test("ok: a CommonJS dependency that requires a built-in module runs", async () 
 });
 
 describe("fails", () => {
-  test("every missing entry is named, with what to do", async () => {
+  test("fails/every missing entry is named, with what to do", async () => {
     const missing = { ...entries, messages: "none/messages.ts", operator: "none/operator.ts" };
     await expect(bundleFunctions(missing, join(directory, "missing"))).rejects.toThrow(
       "no entry file for messages (none/messages.ts), operator (none/operator.ts): correct infra/function-code.ts",
     );
   });
 
-  test("code that does not bundle is named", async () => {
+  test("fails/code that does not bundle is named", async () => {
     const broken = join(directory, "broken.ts");
     writeFileSync(broken, 'export { nothing } from "./nowhere.ts";\n');
     await expect(bundleFunctions({ ...entries, operator: broken }, join(directory, "broken"))).rejects.toThrow(

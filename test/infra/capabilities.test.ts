@@ -19,7 +19,7 @@ describe("tables", () => {
       KeyType: position === 0 ? "HASH" : "RANGE",
     }));
 
-  test("there are these tables and no others", () => {
+  test("ok/there are these tables and no others", () => {
     expect(
       ofType(template, "AWS::DynamoDB::GlobalTable")
         .map(([id]) => pathOf(template, id))
@@ -27,7 +27,7 @@ describe("tables", () => {
     ).toEqual(Object.keys(keys).sort());
   });
 
-  test.each(Object.entries(keys))("%s has its keys and indexes", (path, { key, index }) => {
+  test.each(Object.entries(keys))("ok/%s has its keys and indexes", (path, { key, index }) => {
     const { Properties } = at(template, path);
     expect(Properties).toMatchObject({ KeySchema: schema(key), BillingMode: "PAY_PER_REQUEST" });
     expect(Properties?.["GlobalSecondaryIndexes"] ?? []).toMatchObject(
@@ -35,7 +35,7 @@ describe("tables", () => {
     );
   });
 
-  test.each(Object.keys(keys))("%s can be restored and not deleted in production", (path) => {
+  test.each(Object.keys(keys))("ok/%s can be restored and not deleted in production", (path) => {
     const table = at(template, path);
     expect(table).toMatchObject({ DeletionPolicy: "Retain", UpdateReplacePolicy: "Retain" });
     expect(table.Properties?.["Replicas"]).toMatchObject([
@@ -46,7 +46,7 @@ describe("tables", () => {
     ]);
   });
 
-  test("credentials alone expire", () => {
+  test("ok/credentials alone expire", () => {
     const expiring = Object.keys(keys).filter(
       (path) => at(template, path).Properties?.["TimeToLiveSpecification"] !== undefined,
     );
@@ -66,7 +66,7 @@ describe("functions", () => {
     "OperatorApi/Function": { MemorySize: 512, Timeout: 15 },
   };
 
-  test.each(Object.entries(functions))("%s: Node 24 on arm64, a log of its own", (path, size) => {
+  test.each(Object.entries(functions))("ok/%s: Node 24 on arm64, a log of its own", (path, size) => {
     const { Properties } = at(template, `${path}/Handler`);
     expect(Properties).toMatchObject({
       Runtime: "nodejs24.x",
@@ -83,7 +83,7 @@ describe("functions", () => {
   });
 
   test.each(["BootstrapApi/Function", "MessageApi/Function"])(
-    "%s outlives four calls of AWS with every attempt timed out, and API Gateway outlives it",
+    "ok/%s outlives four calls of AWS with every attempt timed out, and API Gateway outlives it",
     (path) => {
       const timeout = Number(at(template, `${path}/Handler`).Properties?.["Timeout"]) * 1_000;
       const { maxAttempts, requestHandler } = clientSettings;
@@ -99,7 +99,7 @@ describe("API", () => {
     authorization: Properties?.["AuthorizationType"],
   }));
 
-  test("these routes are open, and no others", () => {
+  test("ok/these routes are open, and no others", () => {
     expect(
       routes
         .filter(({ authorization }) => authorization !== "AWS_IAM")
@@ -108,7 +108,7 @@ describe("API", () => {
     ).toEqual(["GET /keys", "POST /bootstrap/certificate", "POST /bootstrap/token", "POST /messages"]);
   });
 
-  test("these routes need the caller's IAM signature", () => {
+  test("ok/these routes need the caller's IAM signature", () => {
     expect(
       routes
         .filter(({ authorization }) => authorization === "AWS_IAM")
@@ -130,7 +130,7 @@ describe("API", () => {
     ]);
   });
 
-  test("bootstrap and messages are throttled as the stage says", () => {
+  test("ok/bootstrap and messages are throttled as the stage says", () => {
     const throttled = { ThrottlingRateLimit: 50, ThrottlingBurstLimit: 100 };
     const { Properties } = at(template, "Api/Stage");
     expect(Properties).toHaveProperty("StageName", "$default");
@@ -141,14 +141,14 @@ describe("API", () => {
     });
   });
 
-  test("the access log names no device: neither path nor query nor body", () => {
+  test("fails/the access log names no device: neither path nor query nor body", () => {
     const format = JSON.stringify(at(template, "Api/Stage").Properties?.["AccessLogSettings"]);
     expect(format).toContain("$context.routeKey");
     expect(format).not.toMatch(/context\.path|rawPath|query|body|header/i);
   });
 });
 
-test("the key set is signed at each deployment that changes it, and every hour", () => {
+test("ok/the key set is signed at each deployment that changes it, and every hour", () => {
   expect(ofType(template, "Custom::Trigger")).toHaveLength(1);
   expect(at(template, "KeySet/SignHourly").Properties).toMatchObject({
     ScheduleExpression: "rate(1 hour)",
@@ -159,7 +159,7 @@ test("the key set is signed at each deployment that changes it, and every hour",
 describe("edge", () => {
   const distribution = at(template, "Edge/Distribution").Properties?.["DistributionConfig"];
 
-  test("exposes three paths, each over plain HTTP too", () => {
+  test("ok/exposes three paths, each over plain HTTP too", () => {
     expect(distribution).toMatchObject({
       CacheBehaviors: [
         { PathPattern: "/messages", ViewerProtocolPolicy: "allow-all" },
@@ -170,7 +170,7 @@ describe("edge", () => {
     expect(Object(distribution).CacheBehaviors).toHaveLength(3);
   });
 
-  test("everything else meets the bucket, which shows nothing but firmware", () => {
+  test("ok/everything else meets the bucket, which shows nothing but firmware", () => {
     const { DefaultCacheBehavior, Origins } = Object(distribution);
     const origin = Object(
       [Origins].flat().find(({ Id }: { Id: unknown }) => Id === DefaultCacheBehavior.TargetOriginId),
@@ -190,7 +190,7 @@ describe("edge", () => {
     );
   });
 
-  test("the bucket refuses plain HTTP to all but CloudFront", () => {
+  test("fails/the bucket refuses plain HTTP to all but CloudFront", () => {
     const { Properties } = at(template, "FirmwareStore/Bucket/Policy");
     const found = statements(template, Properties?.["PolicyDocument"]);
     expect(found.filter(({ effect }) => effect === "Deny")).toEqual([
@@ -208,7 +208,7 @@ describe("edge", () => {
     ]);
   });
 
-  test("the bucket is private, versioned and kept", () => {
+  test("ok/the bucket is private, versioned and kept", () => {
     expect(at(template, "FirmwareStore/Bucket")).toMatchObject({
       DeletionPolicy: "Retain",
       Properties: {
@@ -224,7 +224,7 @@ describe("edge", () => {
   });
 });
 
-test("the outputs that tools rely on", () => {
+test("ok/the outputs that tools rely on", () => {
   expect(Object.keys(template.Outputs).sort()).toEqual([
     "ApiId",
     "ApiUrl",

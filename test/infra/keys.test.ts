@@ -15,7 +15,7 @@ const names = [
 ];
 const keyPolicy = (name: string) => statements(production, at(production, `Keys/${name}`).Properties?.["KeyPolicy"]);
 
-test("there are these keys and no others", () => {
+test("ok/there are these keys and no others", () => {
   expect(
     ofType(production, "AWS::KMS::Key")
       .map(([id]) => pathOf(production, id))
@@ -23,14 +23,14 @@ test("there are these keys and no others", () => {
   ).toEqual([...names, "MessageDecryptionKey1", "SecretsKey"].map((name) => `Keys/${name}`).sort());
 });
 
-test.each(names)("%s signs by P-256 and does nothing else", (name) => {
+test.each(names)("ok/%s signs by P-256 and does nothing else", (name) => {
   expect(at(production, `Keys/${name}`).Properties).toMatchObject({
     KeySpec: "ECC_NIST_P256",
     KeyUsage: "SIGN_VERIFY",
   });
 });
 
-test("the decryption key is RSA-2048 and bears its generation", () => {
+test("ok/the decryption key is RSA-2048 and bears its generation", () => {
   const template = synthesise({ ...stageOf("production"), keyGeneration: 7 }).template;
   expect(at(template, "Keys/MessageDecryptionKey7").Properties).toMatchObject({
     KeySpec: "RSA_2048",
@@ -40,7 +40,7 @@ test("the decryption key is RSA-2048 and bears its generation", () => {
 
 describe("in production every key", () => {
   test.each([...names, "MessageDecryptionKey1", "SecretsKey"])(
-    "%s is multi-Region, outlives the stack and denies its deletion",
+    "fails/%s is multi-Region, outlives the stack and denies its deletion",
     (name) => {
       const key = at(production, `Keys/${name}`);
       expect(key).toMatchObject({
@@ -60,7 +60,7 @@ describe("in production every key", () => {
   );
 });
 
-test.each(["RootKey", "ReleaseKey"])("%s denies every function of the stack to sign", (name) => {
+test.each(["RootKey", "ReleaseKey"])("fails/%s denies every function of the stack to sign", (name) => {
   const Principal = z.object({ AWS: z.array(z.unknown()) });
   const deny = keyPolicy(name).find(({ sid }) => sid === "NoFunctionSigns");
   expect(deny).toMatchObject({

@@ -123,12 +123,12 @@ const rolePolicies = ofType(template, "AWS::IAM::Policy").map(([, { Properties }
 });
 
 describe("functions", () => {
-  test.each(Object.entries(functionPermissions))("%s: exactly its permissions", (path, expected) => {
+  test.each(Object.entries(functionPermissions))("ok/%s: exactly its permissions", (path, expected) => {
     const own = rolePolicies.filter(({ roles }) => roles.includes(`${path}/Role`));
     expect(allowed(own.flatMap(({ found }) => found))).toEqual(expected);
   });
 
-  test("no role of a function has a policy from elsewhere", () => {
+  test("fails/no role of a function has a policy from elsewhere", () => {
     const roles = ofType(template, "AWS::IAM::Role").filter(([id]) => pathOf(template, id).endsWith("/Function/Role"));
     expect(roles.length).toBeGreaterThan(0);
     for (const [, { Properties }] of roles) {
@@ -137,7 +137,7 @@ describe("functions", () => {
     }
   });
 
-  test("every policy of a role belongs to a function of the table", () => {
+  test("ok/every policy of a role belongs to a function of the table", () => {
     expect(rolePolicies.flatMap(({ roles }) => roles).sort()).toEqual(
       Object.keys(functionPermissions)
         .map((path) => `${path}/Role`)
@@ -145,17 +145,17 @@ describe("functions", () => {
     );
   });
 
-  test("none scans, deletes, or reaches every resource or every action", () => {
+  test("fails/none scans, deletes, or reaches every resource or every action", () => {
     const found = rolePolicies.flatMap((policy) => policy.found);
     expect(found.flatMap(({ resources }) => resources).filter((name) => name.includes("*"))).toEqual([]);
     expect(found.flatMap(({ actions }) => actions).filter((name) => /\*|Scan|Delete/.test(name))).toEqual([]);
   });
 
-  test("none mentions a key of the operators", () => {
+  test("fails/none mentions a key of the operators", () => {
     expect(JSON.stringify(rolePolicies)).not.toMatch(/RootKey|ReleaseKey/);
   });
 
-  test("a stored secret is opened only for an object that is named", () => {
+  test("ok/a stored secret is opened only for an object that is named", () => {
     const decrypt = rolePolicies
       .flatMap(({ found }) => found)
       .filter(({ resources }) => resources.includes("Keys/SecretsKey"));
@@ -169,14 +169,14 @@ describe("operators", () => {
     return statements(template, Properties?.["PolicyDocument"]);
   };
 
-  test.each(Object.entries(operatorPermissions))("%s: exactly its permissions", (name, expected) => {
+  test.each(Object.entries(operatorPermissions))("ok/%s: exactly its permissions", (name, expected) => {
     expect(allowed(policyOf(name))).toEqual(expected);
   });
 
   test.each([
     ["Root", "Keys/RootKey"],
     ["Releasing", "Keys/ReleaseKey"],
-  ])("%s denies its key to the code of any function", (name, key) => {
+  ])("fails/%s denies its key to the code of any function", (name, key) => {
     expect(policyOf(name).filter(({ effect }) => effect === "Deny")).toEqual([
       {
         sid: "NoFunctionSigns",

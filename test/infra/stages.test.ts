@@ -39,7 +39,7 @@ const kinds = {
     /\/(Tags\[\]\/Value|Tags\/sealpost:stage)=(local|production)$|^\/Description=Sealpost, stage (local|production)$/,
 };
 
-test("stages local and production differ in these things and no others", () => {
+test("ok/stages local and production differ in these things and no others", () => {
   const differences = [
     ...only(leaves(local.template), leaves(production.template)),
     ...only(leaves(production.template), leaves(local.template)),
@@ -50,14 +50,14 @@ test("stages local and production differ in these things and no others", () => {
   expect(absent.map(([kind]) => kind)).toEqual([]);
 });
 
-test("stage local has no condition that an emulator cannot meet", () => {
+test("ok/stage local has no condition that an emulator cannot meet", () => {
   expect(JSON.stringify(local.template)).not.toMatch(/SecureTransport|PrincipalServiceName/);
 });
 
 test.each([
   ["local", local],
   ["production", production],
-])("stage %s breaks no rule that is not acknowledged", (_name, { violations }) => {
+])("ok/stage %s breaks no rule that is not acknowledged", (_name, { violations }) => {
   expect(violations).toHaveProperty("AwsSolutions");
   expect(Object.values(violations).flat()).toEqual([]);
 });

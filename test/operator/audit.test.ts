@@ -39,15 +39,15 @@ const listed = async (query: Record<string, string>) => {
   return { uniques: entries.map(({ detail }) => detail.serialNumber).join(""), cursor };
 };
 
-test("of one target, newest first", async () => {
+test("ok/of one target, newest first", async () => {
   expect((await listed({ target: a })).uniques).toBe("431");
 });
 
-test("of one day, newest first", async () => {
+test("ok/of one day, newest first", async () => {
   expect((await listed({ day })).uniques).toBe("321");
 });
 
-test("a cursor goes on where a page ended", async () => {
+test("ok/a cursor goes on where a page ended", async () => {
   const first = await listed({ day, limit: "2" });
   expect(first.uniques).toBe("32");
   expect((await listed({ day, limit: "2", cursor: first.cursor ?? "" })).uniques).toBe("1");
@@ -84,7 +84,7 @@ test("fails/a cursor that no list returned", async () => {
   expect(await operator.get("/operator/audit", { day, cursor })).toMatchObject({ status: 400 });
 });
 
-test("an entry says who, what, when and to what", async () => {
+test("ok/an entry says who, what, when and to what", async () => {
   const { body } = await operator.get("/operator/audit", { target: b });
   const at = `${new Date((present + 1) * 1000).toISOString()}#2`;
   expect(body["entries"]).toEqual([
@@ -104,7 +104,7 @@ test.each([
   ["fails/with another table's key", () => Buffer.from('[0,"[1]"]').toString("base64url")],
   ["fails/with a key that is not JSON", () => Buffer.from('[0,"{"]').toString("base64url")],
   ["fails/with an empty key", () => Buffer.from('[0,"[\\"\\"]"]').toString("base64url")],
-])("a cursor %s is the caller's mistake", async (_, change) => {
+])("ok/a cursor %s is the caller's mistake", async (_, change) => {
   const { cursor = "" } = await listed({ target: a, limit: "1" });
   expect(await operator.get("/operator/audit", { target: a, cursor: change(cursor) })).toMatchObject({
     status: 400,

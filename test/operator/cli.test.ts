@@ -67,7 +67,7 @@ const publishTrust = async () => {
 };
 
 describe("credential create", () => {
-  test("writes the package for its owner alone, and the service has only the secret's hash", async () => {
+  test("ok/writes the package for its owner alone, and the service has only the secret's hash", async () => {
     const { root } = await publishTrust();
     const { code, out } = await create("--valid", "2d");
     expect(code).toBe(0);
@@ -88,7 +88,7 @@ describe("credential create", () => {
     expect(stored.validUntil - stored.created).toBe(2 * 86_400);
   });
 
-  test("does not replace a file, and then issues no credential, unless forced", async () => {
+  test("fails/does not replace a file, and then issues no credential, unless forced", async () => {
     await publishTrust();
     await create();
     const before = await readFile(file(), "utf8");
@@ -100,20 +100,20 @@ describe("credential create", () => {
     expect(await readFile(file(), "utf8")).not.toBe(before);
   });
 
-  test("before the first trust document it says what to do, and leaves no file", async () => {
+  test("fails/before the first trust document it says what to do, and leaves no file", async () => {
     const { code, error } = await create();
     expect(code).toBe(3);
     expect(error).toContain("sealpost trust publish");
     expect(await readdir(folder)).toEqual(["stack.json"]);
   });
 
-  test("with --out - prints the package and nothing else", async () => {
+  test("ok/with --out - prints the package and nothing else", async () => {
     await publishTrust();
     const { out } = await run("credential", "create", "--serial-number", "SN 1", "--out", "-");
     expect(credentialPackageSchema.safeParse(JSON.parse(out)).success).toBe(true);
   });
 
-  test("with --json the secret is in the package alone", async () => {
+  test("ok/with --json the secret is in the package alone", async () => {
     await publishTrust();
     const { out } = await create("--json");
     const { secret } = JSON.parse(await readFile(file(), "utf8"));
@@ -141,7 +141,7 @@ describe("a credential whose package cannot be written", () => {
       "fails/a folder that is not there is refused before anything is issued",
       () => join(folder, "none", "device.json"),
     ],
-  ])("%s", async (_, out) => {
+  ])("ok/%s", async (_, out) => {
     const refused = await run("credential", "create", "--serial-number", "SN 1", "--force", "--out", out());
     expect(refused.code).toBe(2);
     expect(await credentialsThere()).toEqual([]);
@@ -183,7 +183,7 @@ describe("standard output", () => {
   test.each([
     ["ok/a reader that has gone is no fault", "EPIPE", 0],
     ["fails/a disk that is full is one", "ENOSPC", 1],
-  ])("%s", async (_, code, exit) => {
+  ])("ok/%s", async (_, code, exit) => {
     caught.failWith(code);
     expect((await run("device", "list")).code).toBe(exit);
     expect((await run("--help")).code).toBe(exit);
@@ -197,7 +197,7 @@ describe("--json", () => {
     ["fails/wrong usage is JSON", ["device", "list", "--limit", "0"], "usage", 2],
     ["fails/a command that is missing is JSON", ["device"], "usage", 2],
     ["fails/a command that is not there is JSON", ["device", "lst"], "usage", 2],
-  ] as const)("%s", async (_, words, code, exit) => {
+  ] as const)("ok/%s", async (_, words, code, exit) => {
     const said = await run(...words, "--json");
     expect(said.code).toBe(exit);
     expect(said.out).toBe("");
@@ -232,7 +232,7 @@ describe("arguments", () => {
     ["fails/a hardware twice", ["--hardware", "r1", "r1"], "named twice"],
     ["fails/17 hardware revisions", ["--hardware", ...Array.from({ length: 17 }, (_, n) => `r${n}`)], "1 to 16"],
     ["fails/a version that no manifest takes", ["--hardware", "r1", "--version", "1 0"], "letters, digits"],
-  ])("%s: before anything is done", async (_, words, why) => {
+  ])("ok/%s: before anything is done", async (_, words, why) => {
     const { code, error } = await run("release", "publish", "none.bin", "--model", "m", ...words, "--version", "1");
     expect(code).toBe(2);
     expect(error).toContain(why);
@@ -247,7 +247,7 @@ describe("arguments", () => {
 });
 
 describe("lists", () => {
-  test("are tables for people and JSON for programs", async () => {
+  test("ok/are tables for people and JSON for programs", async () => {
     const { identity } = await storeDevice(operator.store);
     const { out } = await run("device", "list");
     expect(out).toMatch(/^DEVICE +STATUS/u);
@@ -258,7 +258,7 @@ describe("lists", () => {
     ]);
   });
 
-  test("end where --limit says, go on at --cursor, and are whole with --all", async () => {
+  test("ok/end where --limit says, go on at --cursor, and are whole with --all", async () => {
     for (let count = 0; count < 5; count += 1) await storeDevice(operator.store);
     const first = await json("device", "list", "--limit", "3");
     const second = await json("device", "list", "--cursor", first.cursor);
@@ -281,13 +281,13 @@ describe("lists", () => {
     expect(error.trim().length).toBeLessThan(140);
   });
 
-  test("of one status fill up over pages that hold none", async () => {
+  test("ok/of one status fill up over pages that hold none", async () => {
     for (let count = 0; count < 6; count += 1) await storeDevice(operator.store);
     await storeDevice(operator.store, { status: "registered" });
     expect((await json("device", "list", "--status", "registered", "--limit", "1")).devices).toHaveLength(1);
   });
 
-  test("of the journal are of one device", async () => {
+  test("ok/of the journal are of one device", async () => {
     const { identity } = await storeDevice(operator.store);
     await run("device", "revoke", identity.deviceId);
     expect((await json("audit", "list", "--device", identity.deviceId)).entries).toMatchObject([
@@ -302,12 +302,12 @@ describe("lists", () => {
   test.each([
     ["fails/of a target that is not one", "device#1", 2],
     ["fails/of a target of which nothing is known", "device#00000000-0000-4000-8000-000000000000", 4],
-  ])("%s", async (_, target, code) => {
+  ])("ok/%s", async (_, target, code) => {
     expect((await run("audit", "list", "--target", target)).code).toBe(code);
   });
 });
 
-test("a fleet is searched for a model that somebody has", async () => {
+test("ok/a fleet is searched for a model that somebody has", async () => {
   const { service } = { service: openService(readStack(join(folder, "stack.json"))) };
   expect(await nobodyHas(service, "meter", ["r1"])).toBe(true);
   const registration = {
@@ -342,7 +342,7 @@ describe("ids", () => {
     ["fails/where several begin so", "abcd", "Several ids begin with abcd"],
     ["fails/where none does", "ffff", "No id begins with ffff"],
     ["fails/where it is too short to mean one", "abc", "first 4 characters"],
-  ])("%s", async (_, id, why) => {
+  ])("ok/%s", async (_, id, why) => {
     expect(await run("device", "show", id)).toMatchObject({ code: 2, error: expect.stringContaining(why) });
   });
 
@@ -357,27 +357,27 @@ describe("ids", () => {
 });
 
 describe("what goes wrong", () => {
-  test("a refusal is told with its reason, and ends with 4", async () => {
+  test("ok/a refusal is told with its reason, and ends with 4", async () => {
     const { identity } = await storeDevice(operator.store, { status: "deregistered" });
     const { code, error } = await run("device", "revoke", identity.deviceId);
     expect(code).toBe(4);
     expect(error).toMatch(/^error: .*de-registered.*\n→ /u);
   });
 
-  test("credentials that the API does not take name the policy that is missing, and end with 5", async () => {
+  test("fails/credentials that the API does not take name the policy that is missing, and end with 5", async () => {
     await writeStack({ credentials: { ...credentials, secretAccessKey: "another" } });
     const { code, error } = await run("device", "list");
     expect(code).toBe(5);
     expect(error).toContain("arn:aws:iam::123456789012:policy/Reading");
   });
 
-  test("a stack that is not up ends with 3 and names npm run up", async () => {
+  test("fails/a stack that is not up ends with 3 and names npm run up", async () => {
     await writeStack({ operatorUrl: "https://a1.execute-api.localhost:1" });
     const { code, error } = await run("device", "list");
     expect([code, error]).toEqual([3, expect.stringContaining("npm run up")]);
   });
 
-  test("a server with another certificate is not talked to", async () => {
+  test("fails/a server with another certificate is not talked to", async () => {
     const other = await startApi(operator);
     await writeStack({ ca: other.ca });
     await other.close();
@@ -390,11 +390,11 @@ describe("what goes wrong", () => {
     [["device", "lst"]],
     [["credential", "create"]],
     [["release", "list", "--model", "m"]],
-  ])("%o is wrong usage and ends with 2", async (words) => {
+  ])("ok/%o is wrong usage and ends with 2", async (words) => {
     expect((await run(...words)).code).toBe(2);
   });
 
-  test("--help documents the exit codes and ends with 0", async () => {
+  test("ok/--help documents the exit codes and ends with 0", async () => {
     const { code, out } = await run("--help");
     expect(code).toBe(0);
     for (const exit of [1, 2, 3, 4, 5, 6]) expect(out).toMatch(new RegExp(`^  ${exit}  `, "mu"));
@@ -434,7 +434,7 @@ describe("receipt verify", () => {
   });
 });
 
-test("trust show prints what devices believe", async () => {
+test("ok/trust show prints what devices believe", async () => {
   const { root } = await publishTrust();
   const { out } = await run("trust", "show");
   expect(out).toContain(root.kid);

@@ -32,7 +32,7 @@ const stored = async (credentialId: string) => {
 const revoke = (credentialId: string) => operator.post(`/operator/credentials/${credentialId}/revoke`);
 const listed = async () => (await operator.get("/operator/credentials")).body["credentials"];
 
-test("a credential is valid for a week unless said otherwise, and says what a device pins", async () => {
+test("ok/a credential is valid for a week unless said otherwise, and says what a device pins", async () => {
   const { status, body } = await create();
   expect(status).toBe(200);
   expect(body).toMatchObject({
@@ -48,7 +48,7 @@ test("a credential is valid for a week unless said otherwise, and says what a de
   });
 });
 
-test("the hash of the secret is stored and never shown", async () => {
+test("ok/the hash of the secret is stored and never shown", async () => {
   const id = await createId();
   expect(await stored(id)).toMatchObject({ secretHash, status: "issued", revision: 0, shard: id[0] });
   expect(JSON.stringify([await create(), await operator.get("/operator/credentials"), await revoke(id)])).not.toContain(
@@ -56,12 +56,12 @@ test("the hash of the secret is stored and never shown", async () => {
   );
 });
 
-test("it leaves the table a month after it ended, not before", async () => {
+test("ok/it leaves the table a month after it ended, not before", async () => {
   const { validUntil, expires } = await stored(await createId());
   expect(expires).toBe(validUntil + 30 * day);
 });
 
-test("creation and revocation are in the journal, once", async () => {
+test("ok/creation and revocation are in the journal, once", async () => {
   const id = await createId();
   await revoke(id);
   await revoke(id);
@@ -105,7 +105,7 @@ test("fails/before the first trust document there is nothing to pin", async () =
   expect(await create()).toMatchObject({ status: 409, body: { code: "not-trusted-yet" } });
 });
 
-test("revoking an issued credential ends it, and again says the same", async () => {
+test("ok/revoking an issued credential ends it, and again says the same", async () => {
   const id = await createId();
   const first = await revoke(id);
   expect(first).toMatchObject({ status: 200, body: { credential: { credentialId: id, status: "revoked" } } });
@@ -122,7 +122,7 @@ test("fails/a spent credential names the device to revoke", async () => {
   expect(await stored(id)).toEqual(spent);
 });
 
-test("a credential that is spent between read and write is not revoked", async () => {
+test("fails/a credential that is spent between read and write is not revoked", async () => {
   const id = await createId();
   const { store } = operator;
   const deviceId = "0f0e0d0c-0b0a-4908-8706-050403020100";
@@ -155,7 +155,7 @@ test("fails/an id in another form", async () => {
   expect(answer).toMatchObject({ status: 400, body: { field: "credentialId" } });
 });
 
-test("a list shows what has expired as expired", async () => {
+test("ok/a list shows what has expired as expired", async () => {
   await createId();
   operator.setTime(present + 7 * day - 1);
   expect(await listed()).toMatchObject([{ status: "issued" }]);
@@ -163,7 +163,7 @@ test("a list shows what has expired as expired", async () => {
   expect(await listed()).toMatchObject([{ status: "expired" }]);
 });
 
-test("races that never end are an answer, not a loop", async () => {
+test("fails/races that never end are an answer, not a loop", async () => {
   const store = contendedStore(Infinity, operator.store);
   operator = startOperator(store);
   expect(await create()).toMatchObject({ status: 503, body: { code: "unavailable" } });

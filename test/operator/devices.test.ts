@@ -23,7 +23,7 @@ const registration = {
   at: present,
 };
 
-test("a revoked device is refused by both of its items, and the journal can restore that", async () => {
+test("fails/a revoked device is refused by both of its items, and the journal can restore that", async () => {
   const { identity } = await storeDevice(operator.store, { status: "registered" });
   const { deviceId, keys, certificate, credentialId } = identity;
   expect(await revoke(deviceId)).toMatchObject({ status: 200, body: { device: { deviceId, status: "revoked" } } });
@@ -35,7 +35,7 @@ test("a revoked device is refused by both of its items, and the journal can rest
   ]);
 });
 
-test("revoking keeps the window, so that what took effect keeps its outcome", async () => {
+test("ok/revoking keeps the window, so that what took effect keeps its outcome", async () => {
   const outcomes = new Map([[7, { status: "ok", digest: "0102030405" } as const]]);
   const { identity } = await storeDevice(operator.store, { window: { ack: 6, high: 7, outcomes }, lastSeen: present });
   await revoke(identity.deviceId);
@@ -44,7 +44,7 @@ test("revoking keeps the window, so that what took effect keeps its outcome", as
   expect(device?.window.outcomes.get(7)?.status).toBe("ok");
 });
 
-test("revoking again says the same and writes nothing", async () => {
+test("ok/revoking again says the same and writes nothing", async () => {
   const { identity } = await storeDevice(operator.store);
   const first = await revoke(identity.deviceId);
   expect(await revoke(identity.deviceId)).toEqual(first);
@@ -57,7 +57,7 @@ test("fails/a device that has left", async () => {
   expect((await readDevice(operator.store, identity.deviceId, 1))?.status).toBe("deregistered");
 });
 
-test("revocation wins against a device that talks all the time", async () => {
+test("ok/revocation wins against a device that talks all the time", async () => {
   const inner = memoryStore();
   const { identity } = await storeDevice(inner);
   let messages = 0;
@@ -97,7 +97,7 @@ test("fails/a device of a later key generation is neither read nor written", asy
   expect(await revoke(identity.deviceId)).toMatchObject({ status: 503 });
 });
 
-test("a device is shown with its keys and where its messages are, without their outcomes", async () => {
+test("ok/a device is shown with its keys and where its messages are, without their outcomes", async () => {
   const outcomes = new Map([[9, { status: "ok", digest: "0102030405", result: { private: "result" } } as const]]);
   const { identity } = await storeDevice(operator.store, {
     window: { ack: 8, high: 9, outcomes },
@@ -152,7 +152,7 @@ test("ok/a device from before a restore is shown as it became since, and revoked
   });
 });
 
-test("a list shows what devices registered, and can be of one status", async () => {
+test("ok/a list shows what devices registered, and can be of one status", async () => {
   const registered = await storeDevice(operator.store);
   const before = (await readDevice(operator.store, registered.identity.deviceId, 1)) as Device;
   await operator.store.write(

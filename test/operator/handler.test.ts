@@ -17,7 +17,7 @@ beforeEach(() => {
 const create = event("POST /operator/credentials");
 const body = JSON.stringify({ serialNumber: "SN-1", secretHash: "A".repeat(43) });
 
-test("every invocation writes one line: who asked for what, and how it ended", async () => {
+test("ok/every invocation writes one line: who asked for what, and how it ended", async () => {
   await startOperator().get("/operator/devices/00000000-0000-4000-8000-000000000000");
   expect(lines).toHaveLength(1);
   expect(JSON.parse(lines[0] ?? "")).toMatchObject({
@@ -31,7 +31,7 @@ test("every invocation writes one line: who asked for what, and how it ended", a
   });
 });
 
-test("no line holds a body", async () => {
+test("fails/no line holds a body", async () => {
   await startOperator().send({ ...create, body });
   expect(lines.join()).not.toContain("A".repeat(43));
 });
@@ -61,7 +61,7 @@ test("fails/a body beyond the limit is not parsed", async () => {
   expect(answer).toMatchObject({ status: 413, body: { code: "too-large" } });
 });
 
-test("a Base64 body is the same body", async () => {
+test("ok/a Base64 body is the same body", async () => {
   const sent = { ...create, body: Buffer.from(body).toString("base64"), isBase64Encoded: true };
   expect(await startOperator().send(sent)).toMatchObject({ status: 409, body: { code: "not-trusted-yet" } });
 });
@@ -70,7 +70,7 @@ test.each([
   ["throttled", 429],
   ["unavailable", 503],
   ["not-set-up", 503],
-] as const)("a fault %s is an answer of status %i, and its cause is in the log alone", async (code, status) => {
+] as const)("ok/a fault %s is an answer of status %i, and its cause is in the log alone", async (code, status) => {
   const cause = Object.assign(new Error("holds a value"), { name: "SomeAwsException" });
   const read = () => Promise.reject(new Fault(code, "DynamoDB read: SomeAwsException", { cause }));
   const answer = await startOperator({ ...memoryStore(), read }).get("/operator/trust");
@@ -84,7 +84,7 @@ test.each([
   expect(lines.join()).not.toContain("holds a value");
 });
 
-test("an exception that nobody expected shows neither the caller nor the log its message", async () => {
+test("fails/an exception that nobody expected shows neither the caller nor the log its message", async () => {
   const read = () => Promise.reject(new TypeError("holds a value"));
   const answer = await startOperator({ ...memoryStore(), read }).get("/operator/trust");
   expect(answer).toMatchObject({ status: 503, body: { code: "unavailable" } });

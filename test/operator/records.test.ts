@@ -98,7 +98,7 @@ describe("an encrypted image", () => {
     await expect(decrypt(encrypted, contentKey())).rejects.toMatchObject({ name: "OperationError" });
   });
 
-  test("RFC 8188 §3.1: the example of its text", async () => {
+  test("ok/RFC 8188 §3.1: the example of its text", async () => {
     const key = new Uint8Array(Buffer.from("yqdlZ-tYemfogSmv7Ws5PQ", "base64url"));
     const example = Buffer.from("I1BsxtFttlv3u_Oo94xnmwAAEAAA-NAVub2qFgBEuQKRapoZu-IxkIva3MEB1PD-ly8Thjg", "base64url");
     const cipher = await contentCipher(key, new Uint8Array(example.subarray(0, 16)), 4_096 - 17);

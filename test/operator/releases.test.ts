@@ -47,7 +47,7 @@ const versions = async (query: Record<string, string> = {}) => {
   return releases.map(({ version }) => version);
 };
 
-test("a release is stored for each hardware, and is what devices are offered", async () => {
+test("ok/a release is stored for each hardware, and is what devices are offered", async () => {
   expect(await publish()).toMatchObject({
     status: 200,
     body: { release: { counter: 1, version: "1.0.0", publishedBy: actor } },
@@ -60,7 +60,7 @@ test("a release is stored for each hardware, and is what devices are offered", a
   }
 });
 
-test("the next release moves the offer and keeps the one before", async () => {
+test("ok/the next release moves the offer and keeps the one before", async () => {
   await publish();
   expect((await publish({ counter: 5, version: "1.1.0", hardware: ["r2"] })).status).toBe(200);
   expect(await stored("meter#r2", 0)).toMatchObject({ highest: 5, revision: 1 });
@@ -68,7 +68,7 @@ test("the next release moves the offer and keeps the one before", async () => {
   expect(await stored("meter#r2", 1)).toBeDefined();
 });
 
-test("neither the wrapped key nor the manifest is in an answer or the journal", async () => {
+test("ok/neither the wrapped key nor the manifest is in an answer or the journal", async () => {
   const answers = [
     await publish(),
     await operator.get("/operator/releases"),
@@ -104,7 +104,7 @@ test("fails/signed by another key of the same type", async () => {
   expect(await publish({}, [trust.root])).toMatchObject({ status: 400, body: { field: "manifest" } });
 });
 
-test("the threshold of the newest trust document counts", async () => {
+test("ok/the threshold of the newest trust document counts", async () => {
   await state({ version: 2, releaseThreshold: 2 });
   expect(await publish({}, [trust.releaseKey])).toMatchObject({ status: 400, body: { field: "manifest" } });
   expect((await publish({}, [trust.releaseKey, trust.otherReleaseKey])).status).toBe(200);
@@ -120,7 +120,7 @@ test("fails/a manifest whose offer a device could not take", async () => {
   expect(await publish(padded)).toMatchObject({ status: 400, body: { field: "manifest" } });
 });
 
-test("a race for the same counter has one winner", async () => {
+test("ok/a race for the same counter has one winner", async () => {
   const { store } = operator;
   let raced = false;
   const slow = startOperator({
@@ -138,12 +138,12 @@ test("a race for the same counter has one winner", async () => {
   expect(await versions()).toEqual(["first"]);
 });
 
-test("a lost race that leaves the counter free is tried again", async () => {
+test("ok/a lost race that leaves the counter free is tried again", async () => {
   operator = startOperator(contendedStore(2, operator.store));
   expect((await publish()).status).toBe(200);
 });
 
-test("lists show each release once, newest first, of everything or of one hardware", async () => {
+test("ok/lists show each release once, newest first, of everything or of one hardware", async () => {
   await publish();
   operator.setTime(present + 1);
   await publish({ counter: 2, version: "1.1.0", hardware: ["r2"] });
@@ -156,7 +156,7 @@ test("lists show each release once, newest first, of everything or of one hardwa
   expect((await operator.get("/operator/releases", { model: "meter" })).body).toMatchObject({ field: "hardware" });
 });
 
-test("a list says who must sign", async () => {
+test("ok/a list says who must sign", async () => {
   expect((await operator.get("/operator/releases")).body["signing"]).toEqual({
     keys: [trust.releaseKey.kid, trust.otherReleaseKey.kid],
     threshold: 1,

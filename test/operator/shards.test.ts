@@ -29,7 +29,7 @@ async function pagesOf(ids: readonly string[], limit: number) {
   return pages;
 }
 
-test("pages of any size make up the whole list, in order, each thing once", async () => {
+test("ok/pages of any size make up the whole list, in order, each thing once", async () => {
   const ids = fc.uniqueArray(fc.uuid(), { maxLength: 60 });
   await fc.assert(
     fc.asyncProperty(ids, fc.integer({ min: 1, max: 70 }), async (all, limit) => {
@@ -61,7 +61,7 @@ test.each(["zzz", "!", "WzE2XQ", "e30", "", "WzAsMV0"])(
   },
 );
 
-test("a cursor past a shorter list of partitions ends it", async () => {
+test("fails/a cursor past a shorter list of partitions ends it", async () => {
   const fifth = Buffer.from("[5]").toString("base64url");
   const partition = { table: "journal", partition: ["target", "trust"] } as const;
   expect(await listPartitions(memoryStore(), [partition], { limit: 10, cursor: fifth })).toEqual({

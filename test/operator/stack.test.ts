@@ -28,7 +28,7 @@ const codeOf = async (reading: Promise<unknown>) =>
   );
 
 describe("which file", () => {
-  test("the option, then the environment, then the nearest .local/stack.json upward", async () => {
+  test("ok/the option, then the environment, then the nearest .local/stack.json upward", async () => {
     await mkdir(join(folder, ".local"));
     await mkdir(join(folder, "deep", "er"), { recursive: true });
     await write(localStack({ messageUrl: "http://localhost:1" }), ".local/stack.json");
@@ -58,7 +58,7 @@ describe("which file", () => {
 });
 
 describe("a local stack", () => {
-  test("is reached by its own credentials, never by the user's", async () => {
+  test("ok/is reached by its own credentials, never by the user's", async () => {
     const { access } = await read(localStack());
     expect(await credentialsOf(access)()).toEqual({ accessKeyId: "LOCAL", secretAccessKey: "local-secret" });
     expect(clientConfiguration(access)).toMatchObject({
@@ -88,7 +88,7 @@ describe("a local stack", () => {
 });
 
 describe("a deployed stack", () => {
-  test("is what CDK wrote, without any credentials", async () => {
+  test("ok/is what CDK wrote, without any credentials", async () => {
     const stack = await read(deployedStack());
     expect(stack).toMatchObject({
       operatorUrl: "https://a1.execute-api.eu-west-1.amazonaws.com",
@@ -100,7 +100,7 @@ describe("a deployed stack", () => {
     expect(clientConfiguration(stack.access)).not.toHaveProperty("endpoint");
   });
 
-  test("is found among stacks of other kinds", async () => {
+  test("ok/is found among stacks of other kinds", async () => {
     expect((await read({ ...deployedStack(), Network: { VpcId: "vpc-1" } })).outputs.ServiceId).toBe("sealpost");
   });
 
@@ -129,11 +129,11 @@ test.each([
   ["notlocalhost", false],
   ["127.0.0.1.example.com", false],
   ["0.0.0.0", false],
-])("%s is loopback: %o", (host, expected) => {
+])("ok/%s is loopback: %o", (host, expected) => {
   expect(isLoopback(host)).toBe(expected);
 });
 
-test("every name under localhost resolves to this machine, as RFC 6761 says", async () => {
+test("ok/every name under localhost resolves to this machine, as RFC 6761 says", async () => {
   const resolved = await new Promise((resolve) => {
     lookup("a1.execute-api.localhost", { all: true }, (_, addresses) => resolve(addresses));
   });

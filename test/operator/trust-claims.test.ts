@@ -24,7 +24,7 @@ beforeAll(async () => {
   };
 });
 
-test("the first document states the stack's own keys and address", () => {
+test("ok/the first document states the stack's own keys and address", () => {
   expect(nextTrustClaims(stack, none, undefined, 7)).toEqual({
     iss: "s",
     iat: 7,
@@ -38,7 +38,7 @@ test("the first document states the stack's own keys and address", () => {
   });
 });
 
-test("publishing again keeps what the operator added before", async () => {
+test("ok/publishing again keeps what the operator added before", async () => {
   const wishes = {
     standby: await jwk(),
     releaseKeys: [stack.releaseKey, await jwk()],
@@ -50,7 +50,7 @@ test("publishing again keeps what the operator added before", async () => {
   expect(second).toEqual({ ...first, iat: 8, version: 2 });
 });
 
-test("a threshold does not fall because a release key came", async () => {
+test("fails/a threshold does not fall because a release key came", async () => {
   const two = { ...none, releaseKeys: [stack.releaseKey, await jwk()], releaseThreshold: 2 };
   const first = nextTrustClaims(stack, two, undefined, 7);
   const three = { ...none, releaseKeys: [...two.releaseKeys, await jwk()] };
@@ -58,7 +58,7 @@ test("a threshold does not fall because a release key came", async () => {
   expect(nextTrustClaims(stack, { ...none, releaseKeys: [stack.releaseKey] }, first, 8).releaseThreshold).toBe(1);
 });
 
-test("a choice that leaves the stack's own key and address out stays, and is noted", async () => {
+test("ok/a choice that leaves the stack's own key and address out stays, and is noted", async () => {
   const chosen = { ...none, releaseKeys: [await jwk()], messageUrls: ["http://own.test"] };
   const first = nextTrustClaims(stack, chosen, undefined, 7);
   const second = nextTrustClaims(stack, none, first, 8);
@@ -70,14 +70,14 @@ test("a choice that leaves the stack's own key and address out stays, and is not
   expect(leftOut(stack, nextTrustClaims(stack, none, undefined, 7))).toEqual([]);
 });
 
-test("the service's own keys follow the stack", async () => {
+test("ok/the service's own keys follow the stack", async () => {
   const first = nextTrustClaims(stack, none, undefined, 7);
   const moved = { ...stack, keySetKey: await jwk(), receiptKey: await jwk() };
   const second = nextTrustClaims(moved, none, first, 8);
   expect(second).toMatchObject({ keySetKeys: [moved.keySetKey], receiptKeys: [moved.receiptKey] });
 });
 
-test("a standby is taken away only when the operator says so", async () => {
+test("ok/a standby is taken away only when the operator says so", async () => {
   const first = nextTrustClaims(stack, { ...none, standby: await jwk() }, undefined, 7);
   expect(nextTrustClaims(stack, none, first, 8).standby).toEqual(first.standby);
   const without = nextTrustClaims(stack, { ...none, standby: "none" }, first, 8);

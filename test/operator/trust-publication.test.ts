@@ -154,7 +154,7 @@ describe("before it signs", () => {
     ["fails/a host where nobody listens", () => silent, "cannot be reached from here (ECONNREFUSED)"],
     ["fails/somebody else's page", () => page, "does not answer as Sealpost does (status 200)"],
     ["fails/another service", () => foreign, "is another service"],
-  ])("%s", async (_, url, why) => {
+  ])("ok/%s", async (_, url, why) => {
     await publish({ yes: true });
     signed = [];
     await expect(publish({ yes: true, messageUrl: [own, url()] })).rejects.toMatchObject({

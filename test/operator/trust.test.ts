@@ -80,7 +80,7 @@ describe("publishing", () => {
     expect(await publish({ issuingCa: "A".repeat(80) })).toMatchObject({ body: { field: "document.issuingCa" } });
   });
 
-  test("a lost race is decided again by what is stored then", async () => {
+  test("ok/a lost race is decided again by what is stored then", async () => {
     const store = contendedStore(1);
     operator = startOperator(store);
     expect((await publish()).status).toBe(200);
@@ -147,7 +147,7 @@ describe("another root", () => {
   });
 });
 
-test("a root's thumbprint is what credentials pin", async () => {
+test("ok/a root's thumbprint is what credentials pin", async () => {
   const standby = await signingKey();
   await publish({ standby: standby.jwk });
   const answer = await operator.post("/operator/credentials", { serialNumber: "SN-1", secretHash: "A".repeat(43) });

@@ -29,33 +29,33 @@ const named = (numbers: Numbers, prefix = ""): [string, number][] =>
   );
 
 describe("docs/protocol.md", () => {
-  test.each(named(limits))("names the limit %s", (_, value) => {
+  test.each(named(limits))("ok/names the limit %s", (_, value) => {
     expect(protocol).toContain(value.toLocaleString("en-US"));
   });
 
-  test.each(refusalCodes)("says of the refusal %s whether it is final", (code) => {
+  test.each(refusalCodes)("ok/says of the refusal %s whether it is final", (code) => {
     const final = rowOf(protocol, code).map((row) => row.split("|")[2]?.trim());
     expect(final).toContain(refusals[code].final ? "yes" : "no");
   });
 
-  test.each(Object.entries(problems))("lists the problem %s with its status", (code, { status }) => {
+  test.each(Object.entries(problems))("ok/lists the problem %s with its status", (code, { status }) => {
     const rows = protocol.split("\n").filter((line) => line.includes(`\`${code}\``));
     expect(rows.join("\n")).toContain(String(status));
   });
 
   test.each([...Object.values(tokenTypes), ...exchanges.map(({ operation }) => operation), ...firmwareStates])(
-    "names %s",
+    "ok/names %s",
     (name) => {
       expect(protocol).toContain(`\`${name}\``);
     },
   );
 });
 
-test.each(Object.keys(eventDetails))("docs/storage.md says what the journal holds of %s", (action) => {
+test.each(Object.keys(eventDetails))("ok/docs/storage.md says what the journal holds of %s", (action) => {
   expect(storage).toContain(`\`${action}\``);
 });
 
-test.each(storedRefusalCodes)("docs/storage.md says under which number the refusal %s is stored", (code) => {
+test.each(storedRefusalCodes)("ok/docs/storage.md says under which number the refusal %s is stored", (code) => {
   const number = refusals[code].stored;
   expect(storage.replaceAll(/ +/g, " ")).toContain(`| ${number} | \`${code}\` |`);
   expect(storedRefusalCodes.filter((other) => refusals[other].stored === number)).toEqual([code]);
@@ -64,7 +64,7 @@ test.each(storedRefusalCodes)("docs/storage.md says under which number the refus
 describe("docs/threat-model.md", () => {
   const rows = threats.split("\n").filter((line) => line.startsWith("|"));
 
-  test("names files that exist", () => {
+  test("ok/names files that exist", () => {
     const files = rows.flatMap((row) => [
       ...row.matchAll(/`((?:device|protocol|functions|infra|operator|local)\/[\w./-]+\.ts)`/g),
     ]);
