@@ -9,6 +9,7 @@ import { type Jws, memberOf, tokenDigest, verifyJws } from "@sealpost/protocol/t
 import { importPublicKey, thumbprint } from "@sealpost/protocol/token/keys.ts";
 import { limits } from "@sealpost/protocol/limits.ts";
 import type { EncryptionJwk, OneTimeJwk } from "@sealpost/protocol/suites/suites.ts";
+import { ifUsable } from "@sealpost/protocol/documents/open.ts";
 import { TokenError } from "@sealpost/protocol/token/token-error.ts";
 import * as z from "zod/mini";
 
@@ -28,11 +29,11 @@ export type ReplyTo = {
   readonly request: string;
   /** The largest token that the device takes. */
   readonly mostBytes: number;
-  readonly jti?: string;
+  /** For the log. */
   readonly seq?: number;
 };
 
-declare const verified: unique symbol;
+const verified = Symbol("verified");
 
 /** A request whose sender, receiver and keys are proven; `openRequest` alone makes it. */
 export type VerifiedRequest = {
@@ -74,13 +75,8 @@ export async function openRequest(
   const device = await knownDevice(ports, binding.iss);
   const { keys, endsRenewal } = await signingKeys(device, jws.kid);
   await verifyJws(jws, keys.signingKey);
-  return {
-    device,
-    kid: jws.kid,
-    keys,
-    endsRenewal,
-    ...(await readClaims(jws, binding, device, keys)),
-  } as VerifiedRequest;
+  const claims = await readClaims(jws, binding, device, keys);
+  return { [verified]: true, device, kid: jws.kid, keys, endsRenewal, ...claims };
 }
 
 /**
@@ -110,10 +106,14 @@ async function signingKeys({ identity }: Device, kid: string): Promise<Speaking>
   return speaking;
 }
 
-const usableJti = z.looseObject({ jti: requestClaimsSchema.shape.jti });
-const usablePlace = z.looseObject({ seq: requestClaimsSchema.shape.seq, ack: requestClaimsSchema.shape.ack });
-const usableReplyBytes = z.looseObject({ replyBytes: requestClaimsSchema.shape.replyBytes });
-const usableReplyKey = z.looseObject({ replyKey: requestClaimsSchema.shape.replyKey });
+const { shape } = requestClaimsSchema;
+/** Of claims that may have a defect: each member that can still be used to say so. */
+const usableSchema = z.looseObject({
+  seq: ifUsable(shape.seq),
+  ack: ifUsable(shape.ack),
+  replyBytes: ifUsable(shape.replyBytes),
+  replyKey: ifUsable(shape.replyKey),
+});
 
 /** @param raw the claims as they were parsed, of any shape beyond the binding */
 async function readClaims(
@@ -123,17 +123,14 @@ async function readClaims(
   keys: DeviceKeys,
 ): Promise<Pick<VerifiedRequest, "replyTo" | "message">> {
   const claims = requestClaimsSchema.safeParse(raw);
-  const jti = usableJti.safeParse(raw).data?.jti;
-  const { seq, ack } = usablePlace.safeParse(raw).data ?? {};
-  const named = usableReplyKey.safeParse(raw).data?.replyKey;
+  const { seq, ack, replyBytes = limits.tokenBytes, replyKey: named } = usableSchema.parse(raw);
   const reply = await replyKey(named, device, keys);
   const replyTo: ReplyTo = {
     deviceId: device.identity.deviceId,
     key: reply.key,
     replyKey: reply.print,
     request: await tokenDigest(jws.token),
-    mostBytes: Math.min(usableReplyBytes.safeParse(raw).data?.replyBytes ?? limits.tokenBytes, limits.tokenBytes),
-    ...(jti === undefined ? {} : { jti }),
+    mostBytes: Math.min(replyBytes, limits.tokenBytes),
     ...(seq === undefined ? {} : { seq }),
   };
   const digest = messageDigest(raw);

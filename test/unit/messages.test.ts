@@ -1,9 +1,10 @@
-import { beforeEach, describe, expect, test } from "vitest";
+import { beforeEach, describe, expect, test, vi } from "vitest";
 
 import { limits } from "@sealpost/protocol/limits.ts";
 import { openReceipt } from "@sealpost/protocol/documents/receipt.ts";
 import { thumbprint } from "@sealpost/protocol/token/keys.ts";
 
+import { makeHandler } from "../../functions/carriers/http.ts";
 import { answerMessage } from "../../functions/receive/answer.ts";
 import { readDevice } from "../../functions/registry/device.ts";
 import { type RawDevice, rawDevice, registration } from "../support/raw-device.ts";
@@ -197,6 +198,22 @@ describe("deregistration", () => {
     expect(other.status).toBe("gone");
     expect(await status()).toBe("deregistered");
   });
+});
+
+describe("a gateway that changes the media type", () => {
+  test.each([undefined, "text/plain", "application/json", "application/octet-stream"])(
+    "ok/does not lose the message as %s",
+    async (mediaType) => {
+      vi.spyOn(process.stdout, "write").mockReturnValue(true);
+      const claims = await device.claimsOf("register", registration, { seq: 1 });
+      const { token, jws } = await device.seal(claims);
+      const headers = mediaType === undefined ? {} : { "content-type": mediaType };
+      const event = { routeKey: "POST /messages", headers, body: token, isBase64Encoded: false };
+      const { statusCode, body } = await makeHandler(service.messages, () => present * 1000)(event);
+      expect(statusCode).toBe(200);
+      expect((await device.open(body ?? "", jws)).status).toBe("ok");
+    },
+  );
 });
 
 describe("what is not proven", () => {
