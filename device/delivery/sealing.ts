@@ -8,7 +8,7 @@ import type { ReplyAlgorithm } from "@sealpost/protocol/suites/suites.ts";
 import { isTokenError } from "@sealpost/protocol/token/token-error.ts";
 import { webCryptoSigner } from "@sealpost/protocol/token/web-crypto-signer.ts";
 
-import { generateReplyKey, publicJwk } from "../keys/device-keys.ts";
+import { generateReplyKey, encryptionJwk } from "../keys/device-keys.ts";
 import type { DeviceKeys } from "../ports.ts";
 import { acknowledged } from "./queue.ts";
 import type { Enrolled, Pending } from "../state/state.ts";
@@ -46,11 +46,11 @@ export async function sealCopy(
   const { keys, serverKey, replyBytes, iat, exp } = how;
   const { jti, seq, operation, body } = message;
   const certified = {
-    replyKey: await thumbprint(await publicJwk(keys.encryption)),
+    replyKey: await thumbprint(await encryptionJwk(keys.encryption)),
     privateKey: keys.encryption.privateKey,
   };
   const oneTime = how.replyKey === "one-time" ? await generateReplyKey() : undefined;
-  const oneTimeJwk = oneTime && ({ ...(await publicJwk(oneTime)), alg: ecdhEs.alg } as const);
+  const oneTimeJwk = oneTime && ({ ...(await encryptionJwk(oneTime)), alg: ecdhEs.alg } as const);
   const { token, jws } = await sealRequest(
     {
       iss: state.deviceId,

@@ -17,7 +17,7 @@ import { rawToDer } from "@sealpost/protocol/token/der.ts";
 import { thumbprint, thumbprintUri } from "@sealpost/protocol/token/keys.ts";
 import { type EncryptionJwk } from "@sealpost/protocol/suites/suites.ts";
 
-import { publicJwk } from "../keys/device-keys.ts";
+import { encryptionJwk } from "../keys/device-keys.ts";
 import type { DeviceKeys } from "../ports.ts";
 
 /**
@@ -29,7 +29,7 @@ export async function certificateRequest(
   keys: DeviceKeys,
   id: string,
 ): Promise<{ csr: string; encryptionKey: EncryptionJwk }> {
-  const encryptionKey = await publicJwk(keys.encryption);
+  const encryptionKey = await encryptionJwk(keys.encryption);
   const uris = [thumbprintUri(await thumbprint(encryptionKey)), uuidUri(id)];
   const spki = await crypto.subtle.exportKey("spki", keys.signing.publicKey);
   const certificationRequestInfo = new CertificationRequestInfo({

@@ -1,7 +1,8 @@
 import { ecdhEs } from "@sealpost/protocol/suites/ecdh-es.ts";
 import { es256 } from "@sealpost/protocol/suites/es256.ts";
 import { thumbprint } from "@sealpost/protocol/token/keys.ts";
-import { toSigningJwk, type SigningJwk } from "@sealpost/protocol/suites/suites.ts";
+import { toSigningJwk, type EncryptionJwk, type SigningJwk } from "@sealpost/protocol/suites/suites.ts";
+import * as z from "zod/mini";
 
 import type { DeviceKeys, KeyStore } from "../ports.ts";
 
@@ -42,12 +43,17 @@ export async function publicJwk(pair: CryptoKeyPair): Promise<SigningJwk> {
   return toSigningJwk({ ...(await crypto.subtle.exportKey("jwk", pair.publicKey)) });
 }
 
+/** The key that replies are sealed to. */
+export async function encryptionJwk(pair: CryptoKeyPair): Promise<EncryptionJwk> {
+  return z.object(ecdhEs.jwk.shape).parse(await crypto.subtle.exportKey("jwk", pair.publicKey));
+}
+
 export type Thumbprints = { readonly signingKey: string; readonly encryptionKey: string };
 
 export async function thumbprints(keys: DeviceKeys): Promise<Thumbprints> {
   return {
     signingKey: await thumbprint(await publicJwk(keys.signing)),
-    encryptionKey: await thumbprint(await publicJwk(keys.encryption)),
+    encryptionKey: await thumbprint(await encryptionJwk(keys.encryption)),
   };
 }
 
