@@ -34,7 +34,7 @@ test("ok/a retired key: a device that holds the old one is told, and seals the s
   expect(after?.kid).not.toBe(before?.kid);
 
   await device.register({ ...registration, capabilities: ["again"] });
-  await expect.poll(told).toContainEqual(expect.stringContaining("messages: key-retired · check: unknown-key"));
+  await expect.poll(told).toContainEqual(expect.stringContaining("messages: key-retired · check: retired-key"));
   // A device that starts from the new key needs no such answer.
   const { exchange } = await rawDevice();
   expect((await exchange("register", registration, { seq: 1 })).status).toBe("ok");
