@@ -213,44 +213,44 @@ const signatureAlgorithm: Probe = {
   ],
 };
 
-const softwareKeys = (name: string) => `
-import { es256 } from "@sealpost/protocol/suites/es256.ts";
-import { rsaOaep256 } from "@sealpost/protocol/suites/rsa-oaep-256.ts";
-import type { ContentKeyOpener } from "../receive/ports.ts";
-import type { KmsSigner } from "./kms.ts";
-export async function ${name}(kid: string, jwk: KmsSigner["jwk"]): Promise<{ readonly opener: ContentKeyOpener; readonly signer: KmsSigner }> {
-  return {
-    opener: { kid, alg: rsaOaep256.alg, open: async (encryptedKey) => encryptedKey },
-    signer: { kid, jwk, alg: es256.alg, sign: async (data) => data },
-  };
+const softwareKeys = (method: string) => `
+import type { ServerKeys } from "./port.ts";
+export function softwareServerKeys(): ServerKeys {
+  return { ${method}: async () => { throw new Error("not here"); } };
 }
 `;
 const custody: Probe = {
   adds: "a custody of keys",
-  files: 2,
-  rows: 0,
-  aim: "one folder, one construct",
-  notYet:
-    "a custody is composed by hand in the message function and in the signer of key sets; its environment and construct, which are not counted here, come to it",
+  files: 1,
+  rows: 1,
+  aim: "one folder, one construct (not counted here)",
+  notYet: "the signer of key sets names KMS by hand",
   edits: [
-    { file: "functions/custody/software.ts", create: softwareKeys("softwareKeys") },
+    { file: "functions/custody/software.ts", create: softwareKeys("at") },
     {
       file: "functions/messages/main.ts",
+      row: true,
       replace: [
-        ["const environment =", `import { softwareKeys } from "../custody/software.ts";\nconst environment =`],
-        ["export const handler", `const software = await softwareKeys("kid", ca.jwk);\nexport const handler`],
-        ["openers: [opener]", "openers: [software.opener, opener]"],
+        ["const environment =", `import { softwareServerKeys } from "../custody/software.ts";\nconst environment =`],
+        [
+          "serverKeys: kmsServerKeys(",
+          'serverKeys: environment.SERVICE_ID === "" ? softwareServerKeys() : kmsServerKeys(',
+        ],
       ],
       noticedBy: "requests under its keys, which are told of others",
     },
     {
       file: "functions/key-set/sign.main.ts",
+      row: true,
       replace: [
-        ["const environment =", `import { softwareKeys } from "../custody/software.ts";\nconst environment =`],
-        ["    const ports = {", "    await softwareKeys(signer.kid, signer.jwk);\n    const ports = {"],
+        ["const environment =", `import { softwareServerKeys } from "../custody/software.ts";\nconst environment =`],
+        ["    const ports = {", "    await softwareServerKeys().at(start);\n    const ports = {"],
       ],
       noticedBy: "devices, which are told of no such key",
     },
+  ],
+  mistakes: [
+    { what: "a custody without a moment", file: "functions/custody/software.ts", create: softwareKeys("keys") },
   ],
 };
 

@@ -72,6 +72,8 @@ async function run(probe: Probe): Promise<Outcome> {
     new Set(probe.edits.filter(({ row = false }) => row === isRow).map(({ file }) => file)).size;
   const [files, rows] = [count(false), count(true)];
   const faults: string[] = [];
+  const stale = await withEdits(probe.edits, async () => undefined).catch((error: unknown) => String(error));
+  if (stale !== undefined) return { adds: probe.adds, touches: "?", aim: probe.aim, mark: "✗", says: stale };
   const [error] = await withEdits(probe.edits, typeErrors);
   if (error !== undefined) faults.push(`it takes more than that: ${error}`);
   for (const edit of probe.edits.filter(({ noticedBy }) => noticedBy === undefined)) {
