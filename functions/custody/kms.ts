@@ -58,10 +58,7 @@ export async function kmsSigner(kms: KMSClient, keyArn: string): Promise<SignerW
 }
 
 /** Opens content keys with an RSA_2048 decryption key (RSA-OAEP-256). */
-export async function kmsContentKeyOpener(
-  kms: KMSClient,
-  keyArn: string,
-): Promise<ContentKeyOpener & { readonly jwk: RsaJwk }> {
+export async function kmsContentKeyOpener(kms: KMSClient, keyArn: string): Promise<ContentKeyOpener> {
   const jwk = await rsaPublicKey(kms, keyArn);
   return {
     jwk,
@@ -111,11 +108,11 @@ export async function kmsUnwrap(
   return new Uint8Array(secret ?? []);
 }
 
-export async function ecPublicKey(kms: KMSClient, keyArn: string): Promise<SigningJwk> {
+async function ecPublicKey(kms: KMSClient, keyArn: string): Promise<SigningJwk> {
   return toSigningJwk(await exportPublicKey(kms, keyArn, es256.key, "verify"));
 }
 
-export async function rsaPublicKey(kms: KMSClient, keyArn: string): Promise<RsaJwk> {
+async function rsaPublicKey(kms: KMSClient, keyArn: string): Promise<RsaJwk> {
   const { kty, n, e } = await exportPublicKey(kms, keyArn, rsaOaep256.key, "encrypt");
   return rsaJwkSchema.parse({ kty, n, e });
 }

@@ -1,11 +1,13 @@
 import type { Signer } from "@sealpost/protocol/token/jws.ts";
 import type { P256Jwk } from "@sealpost/protocol/suites/p256.ts";
-import type { RequestAlgorithm, SigningJwk } from "@sealpost/protocol/suites/suites.ts";
+import type { RequestAlgorithm, RequestJwk, SigningJwk } from "@sealpost/protocol/suites/suites.ts";
 
 /** Recovers content keys with one of the server's private keys, wherever that lives. */
 export type ContentKeyOpener = {
   readonly kid: string;
   readonly alg: RequestAlgorithm;
+  /** Its public half, as the key set lists it. */
+  readonly jwk: RequestJwk;
   /**
    * @param encryptedKey as in the JWE
    * @param epk for key agreement, the sender's ephemeral public key
@@ -14,11 +16,13 @@ export type ContentKeyOpener = {
   open(encryptedKey: Uint8Array<ArrayBuffer>, epk?: P256Jwk): Promise<Uint8Array<ArrayBuffer>>;
 };
 
-/** The message keys of one moment. */
+export type SignerWithKey = Signer & { readonly jwk: SigningJwk };
+
+/** The message keys of one moment: what the message function uses and the key set lists. */
 export type PresentKeys = {
-  /** Keys that requests may be sealed to. */
+  /** Keys that requests may be sealed to, in the order of preference. */
   readonly openers: readonly ContentKeyOpener[];
-  readonly replySigner: Signer;
+  readonly replySigner: SignerWithKey;
 };
 
 /** The service's message keys. A custody may fetch them at first use, and change them while the service runs. */
@@ -29,8 +33,6 @@ export type ServerKeys = {
    */
   at(now: number): Promise<PresentKeys>;
 };
-
-export type SignerWithKey = Signer & { readonly jwk: SigningJwk };
 
 /** A key that signs for one purpose, fetched at first use. */
 export type SigningKeySource = () => Promise<SignerWithKey>;

@@ -1,5 +1,5 @@
 import { dynamodbClient, kmsClient } from "../lambda/clients.ts";
-import { ecPublicKey, kmsSigner, rsaPublicKey } from "../custody/kms.ts";
+import { kmsServerKeys, kmsSigner } from "../custody/kms.ts";
 import { explain } from "../fault/explain.ts";
 import { Fault } from "../fault/fault.ts";
 import { logInvocation } from "../fault/log.ts";
@@ -10,6 +10,10 @@ import { publishKeySet } from "./sign.ts";
 const environment = readKeySetSignEnvironment();
 const kms = kmsClient();
 const store = dynamodbStore(dynamodbClient(), { trust: environment.TRUST_TABLE });
+const serverKeys = kmsServerKeys(kms, {
+  signing: environment.MESSAGE_SIGNING_KEY,
+  decryption: environment.MESSAGE_DECRYPTION_KEY,
+});
 
 /** Invoked at every deployment and by a schedule; both try again what failed. */
 export async function handler(): Promise<void> {
@@ -17,12 +21,8 @@ export async function handler(): Promise<void> {
   const log = (more: Parameters<typeof logInvocation>[0]) =>
     logInvocation({ function: "keyset-sign", ...more, milliseconds: Date.now() - start });
   try {
-    const [signer, messageSigningKey, messageDecryptionKey] = await Promise.all([
-      kmsSigner(kms, environment.KEY_SET_KEY),
-      ecPublicKey(kms, environment.MESSAGE_SIGNING_KEY),
-      rsaPublicKey(kms, environment.MESSAGE_DECRYPTION_KEY),
-    ]);
-    const ports = { serviceId: environment.SERVICE_ID, store, signer, messageSigningKey, messageDecryptionKey };
+    const signer = await kmsSigner(kms, environment.KEY_SET_KEY);
+    const ports = { serviceId: environment.SERVICE_ID, store, signer, serverKeys };
     log({ outcome: "ok", version: await publishKeySet(ports, Math.floor(start / 1000)) });
   } catch (error) {
     const { fields } = explain(error);

@@ -1,11 +1,8 @@
 import type { Signer } from "@sealpost/protocol/token/jws.ts";
-import { thumbprint } from "@sealpost/protocol/token/keys.ts";
-import { es256 } from "@sealpost/protocol/suites/es256.ts";
-import { type SigningJwk } from "@sealpost/protocol/suites/suites.ts";
-import { type RsaJwk, rsaOaep256 } from "@sealpost/protocol/suites/rsa-oaep-256.ts";
-import { type KeySetClaims, encoding, signKeySet } from "@sealpost/protocol/documents/key-set.ts";
+import { type KeySetClaims, type ListedKey, encoding, signKeySet } from "@sealpost/protocol/documents/key-set.ts";
 import { limits } from "@sealpost/protocol/limits.ts";
 
+import type { PresentKeys, ServerKeys } from "../custody/port.ts";
 import type { Store } from "../store/port.ts";
 import { type KeySetRecord, keySetRecordSchema, parseRecord } from "../store/records.ts";
 
@@ -13,8 +10,8 @@ export type KeySetPorts = {
   readonly serviceId: string;
   readonly store: Pick<Store, "read" | "write">;
   readonly signer: Signer;
-  readonly messageSigningKey: SigningJwk;
-  readonly messageDecryptionKey: RsaJwk;
+  /** Of the custody that the message function has. */
+  readonly serverKeys: ServerKeys;
 };
 
 /**
@@ -24,7 +21,8 @@ export type KeySetPorts = {
  * @throws Fault
  */
 export async function publishKeySet(ports: KeySetPorts, now: number): Promise<number> {
-  const { serviceId, store, signer, messageSigningKey, messageDecryptionKey } = ports;
+  const { serviceId, store, signer, serverKeys } = ports;
+  const present = await serverKeys.at(now);
   const [item] = await store.read([{ table: "trust", key: { item: "keySet" } }]);
   const previous = item ? parseRecord(keySetRecordSchema, item).version : undefined;
   const version = Math.max((previous ?? 0) + 1, now);
@@ -33,15 +31,20 @@ export async function publishKeySet(ports: KeySetPorts, now: number): Promise<nu
     iat: now,
     exp: now + limits.keySetSeconds,
     version,
-    keys: [
-      { ...messageSigningKey, kid: await thumbprint(messageSigningKey), use: "sig", alg: es256.alg },
-      { ...messageDecryptionKey, kid: await thumbprint(messageDecryptionKey), use: "enc", alg: rsaOaep256.alg },
-    ],
-    accepts: { encodings: [encoding], requestAlgorithms: [rsaOaep256.alg] },
+    keys: listed(present),
+    accepts: { encodings: [encoding], requestAlgorithms: [...new Set(present.openers.map(({ alg }) => alg))] },
   };
   const record: KeySetRecord = { item: "keySet", version, keySet: await signKeySet(claims, signer) };
   const when = previous === undefined ? "absent" : { version: previous };
   // A lost race, or the retry of a write whose answer was lost: a set at least as new is stored.
   await store.write([{ table: "trust", item: record, when }]);
   return version;
+}
+
+function listed({ replySigner, openers }: PresentKeys): ListedKey[] {
+  const { jwk, kid, alg } = replySigner;
+  return [
+    { ...jwk, kid, use: "sig", alg },
+    ...openers.map((opener): ListedKey => ({ ...opener.jwk, kid: opener.kid, use: "enc", alg: opener.alg })),
+  ];
 }

@@ -10,15 +10,13 @@ import type { ContentKeyOpener } from "../../functions/custody/port.ts";
 import { agreementKey } from "../support/keys.ts";
 
 /** What every custody of a decryption key must do: open what jose sealed to its public key, and refuse everything else as `decryption`. */
-export function openerContract(
-  name: string,
-  makeOpener: () => Promise<{ readonly opener: ContentKeyOpener; readonly jwk: Jwk }>,
-): void {
+export function openerContract(name: string, makeOpener: () => Promise<ContentKeyOpener>): void {
   describe(`content key opener: ${name}`, () => {
     let opener: ContentKeyOpener;
     let jwk: Jwk;
     beforeAll(async () => {
-      ({ opener, jwk } = await makeOpener());
+      opener = await makeOpener();
+      jwk = opener.jwk;
     });
 
     const seal = async (to: Jwk = jwk): Promise<SealedRequest> => {

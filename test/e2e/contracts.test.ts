@@ -14,10 +14,7 @@ const { outputs } = stack;
 
 storeContract("DynamoDB", async () => store);
 signerContract("KMS", () => kmsSigner(kms, outputs["ReceiptKeyId"] ?? ""));
-openerContract("KMS", async () => {
-  const { jwk, ...opener } = await kmsContentKeyOpener(kms, await decryptionKey());
-  return { opener, jwk };
-});
+openerContract("KMS", async () => kmsContentKeyOpener(kms, await decryptionKey()));
 
 /** No output names it, since no operator needs it. */
 async function decryptionKey(): Promise<string> {

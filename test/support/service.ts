@@ -50,9 +50,8 @@ export async function startService(store: Store = memoryStore()) {
   const chain = [await signTrust(trust, [root])];
   const trustItem: Put = { table: "trust", item: { item: "trust", revision: 1, version: 1, chain }, when: "absent" };
   await store.write([trustItem]);
-  const { kty, n, e } = { ...rsa.jwk } as { kty: "RSA"; n: string; e: "AQAB" };
-  const keySetPorts = { serviceId, store, signer: keySetKey, messageSigningKey: replyKey.jwk };
-  await publishKeySet({ ...keySetPorts, messageDecryptionKey: { kty, n, e } }, present);
+  const listed: PresentKeys = { replySigner: replyKey, openers: [rsa] };
+  await publishKeySet({ serviceId, store, signer: keySetKey, serverKeys: { at: async () => listed } }, present);
 
   const catchUp = () => readCatchUp(store);
   // Not what a test counts or breaks: a warm function reads them once a minute.
@@ -88,8 +87,8 @@ export async function startService(store: Store = memoryStore()) {
   if (!published) throw new Error("nothing published");
   const keySet = await openKeySet(published.keySet, { serviceId, keySetKeys: readTrust(published.trust).keySetKeys });
   const serverKeys: Record<"rsa" | "agreement", ServerKey> = {
-    rsa: { kid: rsa.kid, alg: "RSA-OAEP-256", jwk: { kty, n, e } },
-    agreement: { kid: agreement.kid, alg: "ECDH-ES+A256KW", jwk: agreement.jwk as ServerKey["jwk"] },
+    rsa,
+    agreement,
   };
   return {
     messageKeys,

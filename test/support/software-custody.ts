@@ -7,7 +7,7 @@ import { agreementKey } from "./keys.ts";
 
 /** Openers over WebCrypto keys for both request algorithms: the same port that KMS stands behind. */
 
-export async function rsaOpener(): Promise<ContentKeyOpener & { readonly jwk: object }> {
+export async function rsaOpener(): Promise<ContentKeyOpener> {
   const algorithm = {
     name: "RSA-OAEP",
     modulusLength: 2048,
@@ -27,7 +27,7 @@ export async function rsaOpener(): Promise<ContentKeyOpener & { readonly jwk: ob
 }
 
 /** RFC 7518 §4.6: Z, then the Concat KDF with an empty apu and apv, then AES key unwrap. */
-export async function agreementOpener(): Promise<ContentKeyOpener & { readonly jwk: object }> {
+export async function agreementOpener(): Promise<ContentKeyOpener> {
   const { jwk, pair } = await agreementKey();
   return {
     jwk,

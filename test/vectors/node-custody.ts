@@ -20,6 +20,7 @@ export async function nodeRsaOpener(): Promise<ContentKeyOpener> {
   const key = createPrivateKey({ key: { ...rsaPrivateJwk() }, format: "jwk" });
   const padding = constants.RSA_PKCS1_OAEP_PADDING;
   return {
+    jwk: rsaPublicJwk(),
     kid: await thumbprint(rsaPublicJwk()),
     alg: "RSA-OAEP-256",
     open: async (encryptedKey) => opened(() => privateDecrypt({ key, padding, oaepHash: "sha256" }, encryptedKey)),
@@ -29,6 +30,7 @@ export async function nodeRsaOpener(): Promise<ContentKeyOpener> {
 export async function nodeAgreementOpener(): Promise<ContentKeyOpener> {
   const privateKey = createPrivateKey({ key: { ...ecPrivateJwk("messageAgreement") }, format: "jwk" });
   return {
+    jwk: ecPublicJwk("messageAgreement"),
     kid: await thumbprint(ecPublicJwk("messageAgreement")),
     alg: "ECDH-ES+A256KW",
     open: async (encryptedKey, epk) =>

@@ -1,20 +1,19 @@
 import { type TrustClaims, signTrust } from "@sealpost/protocol/documents/trust.ts";
 
 import { publishKeySet } from "../../../functions/key-set/sign.ts";
-import type { PresentKeys } from "../../../functions/custody/port.ts";
+import type { ContentKeyOpener, PresentKeys } from "../../../functions/custody/port.ts";
 import { type SigningKey, signingKey } from "../../support/keys.ts";
 import { serviceId } from "../../support/service.ts";
 import { rsaOpener } from "../../support/software-custody.ts";
 import type { Bench } from "./bench.ts";
 
-type Opener = Awaited<ReturnType<typeof rsaOpener>>;
-type MessageKeys = { readonly keySetKey: SigningKey; readonly replyKey: SigningKey; readonly opener: Opener };
+type MessageKeys = { readonly keySetKey: SigningKey; readonly replyKey: SigningKey; readonly opener: ContentKeyOpener };
 
 /** The decryption key of the service as it started, to keep it through a rotation. */
-export function presentOpener({ service: { messageKeys, serverKeys } }: Bench): Opener {
+export function presentOpener({ service: { messageKeys } }: Bench): ContentKeyOpener {
   const [opener] = messageKeys.openers;
   if (!opener) throw new Error("no opener");
-  return { ...opener, jwk: serverKeys.rsa.jwk };
+  return opener;
 }
 
 /**
@@ -40,12 +39,8 @@ export async function rotate(
 
 /** Publishes a key set of these keys and has the service use them. */
 export async function publish(bench: Bench, { keySetKey, replyKey, opener }: MessageKeys): Promise<void> {
-  const { kty, n, e } = opener.jwk as { kty: "RSA"; n: string; e: "AQAB" };
   const { store, messageKeys } = bench.service;
-  const messageDecryptionKey = { kty, n, e };
-  await publishKeySet(
-    { serviceId, store, signer: keySetKey, messageSigningKey: replyKey.jwk, messageDecryptionKey },
-    bench.now + 10,
-  );
-  Object.assign(messageKeys, { replySigner: replyKey, openers: [opener] } satisfies PresentKeys);
+  const present: PresentKeys = { replySigner: replyKey, openers: [opener] };
+  await publishKeySet({ serviceId, store, signer: keySetKey, serverKeys: { at: async () => present } }, bench.now + 10);
+  Object.assign(messageKeys, present);
 }
