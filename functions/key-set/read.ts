@@ -10,12 +10,12 @@ export function makeHandler(readCatchUp: () => Promise<CatchUp | undefined>) {
   return async (): Promise<HttpAnswer> => {
     try {
       const catchUp = await readCatchUp();
-      logInvocation({ function: "keyset-read", outcome: catchUp ? "ok" : "not-trusted-yet" });
+      logInvocation({ function: "key-set-read", outcome: catchUp ? "ok" : "not-trusted-yet" });
       if (!catchUp) return problemAnswer(problem("not-trusted-yet"));
       return jsonAnswer(catchUp, { "cache-control": "public, max-age=60" });
     } catch (error) {
       const { code, fields } = explain(error);
-      logInvocation({ function: "keyset-read", ...fields });
+      logInvocation({ function: "key-set-read", ...fields });
       return problemAnswer(problem(code));
     }
   };

@@ -1,5 +1,6 @@
 import { dynamodbClient, kmsClient } from "../lambda/clients.ts";
-import { kmsServerKeys, kmsSigningKey, kmsUnwrap } from "../custody/kms.ts";
+import { kmsSigningKey, kmsUnwrap } from "../custody/kms.ts";
+import { serverKeys } from "../custody/server-keys.ts";
 import { readCatchUp, readDocumentVersions } from "../store/catch-up.ts";
 import { dynamodbStore } from "../store/dynamodb-store.ts";
 import { serveExchanges } from "../exchanges/exchanges.ts";
@@ -21,10 +22,7 @@ export const handler = makeHandler({
   serviceId,
   generation: Number(environment.KEY_GENERATION),
   store,
-  serverKeys: kmsServerKeys(kms, {
-    signing: environment.MESSAGE_SIGNING_KEY,
-    decryption: environment.MESSAGE_DECRYPTION_KEY,
-  }),
+  serverKeys: serverKeys(kms, environment),
   readCatchUp: () => readCatchUp(store),
   documentVersions: cachedVersions(
     () => readDocumentVersions(store),

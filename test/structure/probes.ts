@@ -224,29 +224,19 @@ const custody: Probe = {
   files: 1,
   rows: 1,
   aim: "one folder, one construct (not counted here)",
-  notYet: "the signer of key sets names KMS by hand",
   edits: [
     { file: "functions/custody/software.ts", create: softwareKeys("at") },
     {
-      file: "functions/messages/main.ts",
+      file: "functions/custody/server-keys.ts",
       row: true,
       replace: [
-        ["const environment =", `import { softwareServerKeys } from "../custody/software.ts";\nconst environment =`],
+        ["import { kmsServerKeys }", `import { softwareServerKeys } from "./software.ts";\nimport { kmsServerKeys }`],
         [
-          "serverKeys: kmsServerKeys(",
-          'serverKeys: environment.SERVICE_ID === "" ? softwareServerKeys() : kmsServerKeys(',
+          "return kmsServerKeys(",
+          'return environment.MESSAGE_SIGNING_KEY === "" ? softwareServerKeys() : kmsServerKeys(',
         ],
       ],
       noticedBy: "requests under its keys, which are told of others",
-    },
-    {
-      file: "functions/key-set/sign.main.ts",
-      row: true,
-      replace: [
-        ["const environment =", `import { softwareServerKeys } from "../custody/software.ts";\nconst environment =`],
-        ["    const ports = {", "    await softwareServerKeys().at(start);\n    const ports = {"],
-      ],
-      noticedBy: "devices, which are told of no such key",
     },
   ],
   mistakes: [
