@@ -16,6 +16,8 @@ export class ObjectReader {
   readonly #messages: MessageTransport;
   readonly #patience: Patience;
   readonly #rangeFaults = new Map<string, number>();
+  /** Addresses whose last try brought nothing: passed over as long as there are others. */
+  readonly #inVain = new Set<string>();
   #attempt = 0;
   #transfer: Transfer | undefined;
   /** Where `#farthest` was when it began. */
@@ -83,9 +85,9 @@ export class ObjectReader {
   async #begin(url: string, position: number, last: number | undefined): Promise<Transfer | Setback> {
     const ranged = (position > 0 || last !== undefined) && (this.#rangeFaults.get(url) ?? 0) < plainAfter;
     const range = { first: position, ...(last === undefined ? {} : { last }) };
+    this.#farthestBefore = this.#farthest;
     const answer = await this.#messages.get(url, ranged ? range : undefined);
     const transfer = new Transfer(url, ranged, answer);
-    this.#farthestBefore = this.#farthest;
     if (isUsable(answer, position)) return transfer;
     await transfer.close();
     if (ranged) this.#blame(url, isAboutRanges(answer) ? plainAfter : 1);
@@ -96,9 +98,17 @@ export class ObjectReader {
   async #retry(setback: Setback): Promise<void> {
     const wasInVain = this.#farthest === this.#farthestBefore;
     if (this.#transfer && !this.#transfer.ranged && wasInVain) this.#rangeFaults.delete(this.#transfer.url);
+    if (wasInVain) this.#inVain.add(this.#url);
+    else this.#inVain.delete(this.#url);
     await this.close();
     await this.#patience.pause(setback);
-    this.#attempt += 1;
+    this.#moveOn();
+  }
+
+  #moveOn(): void {
+    if (this.#urls.every((url) => this.#inVain.has(url))) this.#inVain.clear();
+    do this.#attempt += 1;
+    while (this.#inVain.has(this.#url));
   }
 
   #blame(url: string, faults: number): void {

@@ -80,6 +80,26 @@ describe("however a network breaks answers off", () => {
     expect(fetched).toBeLessThanOrEqual(1.05 * (21 + short.length + records * (17 + 32)));
   });
 
+  test("ok/an address that brings nothing is passed over while another brings something", async () => {
+    const size = 20_000;
+    await publishRelease(bench, makeRelease(image.subarray(0, size), { recordBytes: 1_024 }));
+    const tries = { dead: 0, living: 0 };
+    const device = await open(
+      async (url, range) => {
+        const isDead = url.startsWith("http://dead.test");
+        tries[isDead ? "dead" : "living"] += 1;
+        if (isDead) throw new DeviceError("unreachable", url);
+        return cut(await home.messages.get(url, range), 1_000);
+      },
+      { via: "http://dead.test" },
+    );
+    await device.updateFirmware();
+    expect(await inSlot()).toEqual(Buffer.from(image.subarray(0, size)));
+    expect(tries.living).toBeGreaterThan(20);
+    // One for each of the two objects.
+    expect(tries.dead).toBeLessThanOrEqual(2);
+  });
+
   test("ok/what was read twice is no progress: patience ends", async () => {
     await publishRelease(bench, makeRelease(image));
     let tries = 0;
