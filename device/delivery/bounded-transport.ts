@@ -31,7 +31,7 @@ export function boundedTransport(messages: MessageTransport, patience: Patience,
       const abort = new AbortController();
       const work = (signal: AbortSignal) => messages.get(url, range, { signal });
       const stream = await named(url, (what) => patience.within(what, whole, work, abort));
-      return { ...stream, body: paced(url, stream.body, patience, abort) };
+      return { ...stream, body: endable(paced(url, stream.body, patience, abort), abort) };
     },
   };
 }
@@ -73,6 +73,19 @@ async function* paced(
     // Not waited for: a port may hang here too.
     pieces.return?.().catch(() => {});
   }
+}
+
+/** A generator that ends before its first piece never comes to its `finally`: the connection of an answer that nobody reads would stay open. */
+function endable(pieces: AsyncGenerator<Uint8Array>, abort: AbortController): HttpStream["body"] {
+  return {
+    [Symbol.asyncIterator]: () => ({
+      next: async () => pieces.next(),
+      async return() {
+        abort.abort();
+        return pieces.return(undefined);
+      },
+    }),
+  };
 }
 
 async function named<T>(url: string, work: (what: string) => Promise<T>): Promise<T> {

@@ -6,6 +6,7 @@ import { encodeBase64url } from "@sealpost/protocol/token/strict.ts";
 import type * as z from "zod/mini";
 
 import type { Patience } from "./patience.ts";
+import { WaitingLine } from "./waiting-line.ts";
 import { DeviceError } from "../device-error.ts";
 import type { OutboxPorts } from "./outbox-ports.ts";
 import type { Outcome } from "./outcome.ts";
@@ -23,7 +24,7 @@ type Sendable<Body> = Pick<Exchange, "operation"> & { readonly request: z.ZodMin
 export class Outbox {
   readonly #ports: OutboxPorts;
   readonly #outcomes = new Map<number, Outcome>();
-  #turn: Promise<unknown> = Promise.resolve();
+  readonly #line = new WaitingLine();
   /** How far the oldest message is: the next verb goes on at the next address, and a late reply to an earlier copy still counts. */
   #sending: Sending | undefined;
 
@@ -64,7 +65,7 @@ export class Outbox {
    * @throws DeviceError `no-answer` when patience ends; `aborted`; the message stays queued
    */
   async deliver(seq: number, patience: Patience): Promise<Outcome> {
-    return this.#inTurn(patience, async () => {
+    return this.#line.take(patience, async () => {
       for (;;) {
         const outcome = this.#outcomes.get(seq) ?? this.#parked(seq);
         if (outcome) return outcome;
@@ -76,25 +77,9 @@ export class Outbox {
 
   /** Sends until nothing is pending. */
   async flush(patience: Patience): Promise<void> {
-    await this.#inTurn(patience, async () => {
+    await this.#line.take(patience, async () => {
       while (await this.#sendOldest(patience));
     });
-  }
-
-  /** Verbs send one after another, each with its own patience: one that gives up leaves the line to the next. */
-  async #inTurn<T>(patience: Patience, work: () => Promise<T>): Promise<T> {
-    const before = this.#turn;
-    let done: () => void = () => {};
-    const mine = new Promise<void>((resolve) => {
-      done = resolve;
-    });
-    this.#turn = before.then(() => mine);
-    try {
-      await patience.wait(before);
-      return await work();
-    } finally {
-      done();
-    }
   }
 
   /** @returns whether there was one */

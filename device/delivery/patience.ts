@@ -49,7 +49,7 @@ export class Patience {
   /** Waits for what another verb does. */
   async wait(work: Promise<unknown>): Promise<void> {
     const left = this.#since + this.#maxWaitSeconds - this.#settings.timing.monotonic();
-    const late = () => new DeviceError("no-answer", "another verb is still sending");
+    const late = () => new DeviceError("no-answer", "another verb is still at work");
     await this.#race(Math.max(0, left), late, () => work, new AbortController());
   }
 

@@ -48,9 +48,7 @@ export async function downloadImage(download: Download): Promise<boolean> {
   const reader = readerOf(manifest.object);
   try {
     const records = new ImageRecords(manifest, download.contentKey, reader, list);
-    const kept = list
-      ? await countListed(records, list, manifest, slots)
-      : Math.floor(download.written / manifest.recordBytes);
+    const kept = list ? await countListed(records, list, manifest, slots) : await countWritten(download);
     await fill(download, records, kept);
     if (await isWhole(manifest, slots)) return true;
     if (list || kept === 0) return false;
@@ -77,6 +75,12 @@ async function fill({ manifest, slots, ...download }: Download, records: ImageRe
   } finally {
     await writer.flush();
   }
+}
+
+/** How many records from the start were written, unless the slot lost them since; whether they are unharmed the digest of the whole says. */
+async function countWritten({ manifest, slots, written }: Download): Promise<number> {
+  const isThere = written > 0 && (await slots.read(written - 1, 1)).length > 0;
+  return isThere ? Math.floor(written / manifest.recordBytes) : 0;
 }
 
 /** How many records from the start the slot holds unharmed. */

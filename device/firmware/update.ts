@@ -8,13 +8,14 @@ import {
 
 import { boundedTransport } from "../delivery/bounded-transport.ts";
 import type { Patience } from "../delivery/patience.ts";
+import { WaitingLine } from "../delivery/waiting-line.ts";
 import { DeviceError, isDeviceError } from "../device-error.ts";
 import { downloadImage } from "./download.ts";
 import type { BootVerdict, FirmwareOffer, UpdateProgress } from "./firmware-offer.ts";
 import { requireDone } from "../delivery/outcome.ts";
 import type { OutboxPorts } from "../delivery/outbox-ports.ts";
 import type { Outbox } from "../delivery/outbox.ts";
-import type { FirmwareSlots } from "../ports.ts";
+import type { FirmwareSlots, FirmwareVersion } from "../ports.ts";
 import type { RegistrationBody } from "@sealpost/protocol/exchanges/registration.ts";
 import type { Enrolled, Update } from "../state/state.ts";
 import { tryOrder } from "../trust/addresses.ts";
@@ -27,6 +28,8 @@ export class FirmwareUpdate {
   readonly #ports: OutboxPorts;
   readonly #outbox: Outbox;
   readonly #slots: FirmwareSlots | undefined;
+  /** There is one inactive slot: two that write it would spoil each other's image. */
+  readonly #line = new WaitingLine();
 
   constructor(ports: OutboxPorts, outbox: Outbox, slots: FirmwareSlots | undefined) {
     this.#ports = ports;
@@ -58,7 +61,18 @@ export class FirmwareUpdate {
     onProgress: (progress: UpdateProgress) => void,
   ): Promise<FirmwareOffer | null> {
     const slots = this.#requireSlots();
-    if ((await slots.status()).trial) throw new DeviceError("on-trial", "");
+    return this.#line.take(patience, async () => this.#apply(slots, patience, again, onProgress));
+  }
+
+  async #apply(
+    slots: FirmwareSlots,
+    patience: Patience,
+    again: boolean,
+    onProgress: (progress: UpdateProgress) => void,
+  ): Promise<FirmwareOffer | null> {
+    const { trial, running } = await slots.status();
+    if (trial) throw new DeviceError("on-trial", "");
+    await this.#noteInstalled(running);
     if (!this.#ports.cell.enrolled.update) await this.check(patience, again);
     const { update } = this.#ports.cell.enrolled;
     if (!update) return null;
@@ -91,20 +105,30 @@ export class FirmwareUpdate {
     const { running, trial, next } = await slots.status();
     // Whatever runs, also what nobody here knows of: it works.
     if (trial) await slots.confirm();
-    const isHanded = update?.stage === "verified" || update?.stage === "bootable";
-    if (next || !update || !isHanded) return "nothing";
-    const { version, counter } = update.manifest;
-    const installed = running.counter === counter;
-    // The power may have failed between telling the bootloader and writing that down.
-    if (update.stage === "verified" && !installed) return "nothing";
-    const state = installed ? "installed" : "rolled-back";
-    await this.#report(counter, state, (before) => ({
+    if (await this.#noteInstalled(running)) return "installed";
+    // Where `bootable` is not written down, the power may have failed before the bootloader was told.
+    if (next || update?.stage !== "bootable") return "nothing";
+    const { counter } = update.manifest;
+    const also = (before: Enrolled) => ({ ...before, update: null, givenUp: withCounter(before.givenUp, counter) });
+    await this.#report(counter, "rolled-back", also);
+    return "rolled-back";
+  }
+
+  /**
+   * Tells of firmware that runs and was not told of yet: what was handed over, or anything newer than what is known, since a later offer may have
+   * taken the place of what was handed over. There is no way back below it.
+   * @returns whether there was any
+   */
+  async #noteInstalled({ version, counter }: FirmwareVersion): Promise<boolean> {
+    const { profile, update } = this.#ports.cell.enrolled;
+    const isHanded = isHandedOver(update) && update.manifest.counter === counter;
+    if (!profile || (!isHanded && counter <= profile.firmware.counter)) return false;
+    await this.#report(counter, "installed", (before) => ({
       ...before,
-      update: null,
-      givenUp: installed ? before.givenUp : withCounter(before.givenUp, counter),
-      profile: before.profile && installed ? { ...before.profile, firmware: { version, counter } } : before.profile,
+      update: before.update && before.update.manifest.counter > counter ? before.update : null,
+      profile: before.profile && { ...before.profile, firmware: { version, counter } },
     }));
-    return state;
+    return true;
   }
 
   async report(report: FirmwareReportBody, patience: Patience): Promise<void> {
@@ -184,6 +208,10 @@ export class FirmwareUpdate {
 
 function withWritten(written: number): (state: Enrolled) => Enrolled {
   return (state) => (state.update ? { ...state, update: { ...state.update, written } } : state);
+}
+
+function isHandedOver(update: Update | null): update is Update {
+  return update?.stage === "verified" || update?.stage === "bootable";
 }
 
 /** The content key is kept only while it is needed. */

@@ -161,7 +161,7 @@ describe("a signal", () => {
     const device = await open({ signal: ends.signal }, { post: never });
     const first = failing(device.register(profile));
     const { error } = await failing(device.register(profile, { maxWaitSeconds: 0.2 }));
-    expect(error).toMatchObject({ code: "no-answer", why: "another verb is still sending" });
+    expect(error).toMatchObject({ code: "no-answer", why: "another verb is still at work" });
     ends.abort();
     expect((await first).error).toMatchObject({ code: "aborted" });
   });

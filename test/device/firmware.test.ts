@@ -319,12 +319,15 @@ describe("a start", () => {
     expect(await (await Device.open({ ports, options: patient() })).confirmBoot()).toBe("nothing");
   });
 
-  test("ok/of firmware on trial that no update here knows of is confirmed: it works", async () => {
+  test("ok/of firmware on trial that no update here knows of is confirmed, and told: it works", async () => {
     await home.slots.write(0, new Uint8Array(5));
     await home.slots.markBootable({ version: "9.0.0", counter: 9 });
     home.slots.boot();
-    expect(await (await open()).confirmBoot()).toBe("nothing");
+    const device = await open();
+    expect(await device.confirmBoot()).toBe("installed");
     expect(await home.slots.status()).toMatchObject({ running: { counter: 9 }, trial: false });
+    expect(device.status()).toMatchObject({ firmware: { counter: 9 }, pending: [] });
+    expect(await device.confirmBoot()).toBe("nothing");
   });
 });
 

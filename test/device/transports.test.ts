@@ -9,9 +9,13 @@ import { limits } from "@sealpost/protocol/limits.ts";
 
 import { httpsBootstrapTransport } from "../../device/adapters/https-bootstrap-transport.ts";
 import { unreachable } from "../../device/adapters/unreachable.ts";
+import { boundedTransport } from "../../device/delivery/bounded-transport.ts";
+import { Patience } from "../../device/delivery/patience.ts";
 import { Device } from "../../device/device.ts";
 import { fetchMessageTransport } from "../../device/adapters/fetch-message-transport.ts";
 import { nodeMessageTransport } from "../../device/adapters/node-message-transport.ts";
+import { ObjectReader } from "../../device/firmware/object-reader.ts";
+import { toSettings } from "../../device/options.ts";
 import { readAll } from "../../device/read-all.ts";
 import { issueEdgeCertificates } from "../../local/network/certificates.ts";
 import { type Bench, memoryHome, openBench } from "./support/bench.ts";
@@ -259,6 +263,23 @@ describe.each([
     }
     await expect.poll(() => closed).toBe(true);
   });
+});
+
+test.each([
+  ["node", nodeMessageTransport],
+  ["fetch", fetchMessageTransport],
+] as const)("ok/%s: an object that is not there leaves no connection open", async (_, makeTransport) => {
+  let connections = 0;
+  const url = await serve((request, response) => {
+    connections += 1;
+    request.socket.once("close", () => (connections -= 1));
+    response.writeHead(404).write("{}");
+  });
+  const timing = { monotonic: () => performance.now() / 1000, sleep: async () => {}, random: () => 0 };
+  const patience = new Patience(toSettings({ timing, maxWaitSeconds: 0.2 }));
+  const reader = new ObjectReader([url], boundedTransport(makeTransport(), patience), patience);
+  await expect(reader.read(0, new Uint8Array(9))).rejects.toMatchObject({ code: "no-answer" });
+  await expect.poll(() => connections).toBe(0);
 });
 
 describe("what Node sends", () => {

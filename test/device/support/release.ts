@@ -4,7 +4,7 @@ import type { ManifestClaims } from "@sealpost/protocol/exchanges/firmware.ts";
 import { signManifest } from "@sealpost/protocol/documents/manifest.ts";
 import type { Signer } from "@sealpost/protocol/token/jws.ts";
 
-import { withRelease } from "../../../functions/releases/offers.ts";
+import { withRelease, withoutRelease } from "../../../functions/releases/offers.ts";
 import {
   type OffersRecord,
   type ReleaseRecord,
@@ -127,4 +127,12 @@ export async function publishRelease(
   ]);
   bench.objects.set(object, encrypted);
   bench.objects.set(`${object}.records`, records);
+}
+
+/** Withdraws it, as the operator API does. */
+export async function withdrawRelease({ service: { store } }: Bench, counter: number): Promise<void> {
+  const [item] = await store.read([{ table: "releases", key: { target: "meter#r2", counter: 0 } }]);
+  const before = parseRecord(offersRecordSchema, item ?? {});
+  const after = { ...before, revision: before.revision + 1, offers: [...withoutRelease(before.offers, counter)] };
+  await store.write([{ table: "releases", item: after, when: { revision: before.revision } }]);
 }
