@@ -101,12 +101,10 @@ export class ObjectReader {
     if (wasInVain) this.#inVain.add(this.#url);
     else this.#inVain.delete(this.#url);
     await this.close();
-    await this.#patience.pause(setback);
-    this.#moveOn();
-  }
-
-  #moveOn(): void {
-    if (this.#urls.every((url) => this.#inVain.has(url))) this.#inVain.clear();
+    const isRoundOver = this.#urls.every((url) => this.#inVain.has(url));
+    if (isRoundOver) this.#inVain.clear();
+    // As with messages: the pauses within a round of the addresses do not grow.
+    await (isRoundOver ? this.#patience.pause(setback) : this.#patience.pauseBriefly(setback));
     do this.#attempt += 1;
     while (this.#inVain.has(this.#url));
   }

@@ -160,7 +160,7 @@ export class FirmwareUpdate {
       recordList,
       written,
       urls,
-      messages: boundedTransport(messages, patience),
+      messages: boundedTransport(messages, patience, urls.length),
       slots,
       patience,
       onWritten,

@@ -242,3 +242,32 @@ describe("an image", () => {
     expect(await slots.status()).toMatchObject({ next: { counter: 2 } });
   });
 });
+
+test("ok/many wrong addresses in a row: an image comes from the last one", async () => {
+  const slots = memoryFirmwareSlots(profile.firmware);
+  const wrong = Array.from({ length: 10 }, (_, n) => `http://wrong-${n}.test`);
+  await rotate(bench, { messageUrls: [...wrong, "http://messages.test"] });
+  await (await open(patient())).register(profile);
+  await publishRelease(bench, makeRelease(new Uint8Array(randomBytes(5_000))));
+  const get: MessageTransport["get"] = async (url, ...more) =>
+    home.messages.get(url.startsWith("http://wrong-") ? "http://wrong.test/firmware/none" : url, ...more);
+  const device = await Device.open({
+    ports: { ...home, slots, messages: { ...home.messages, get } },
+    options: { ...patient(), maxWaitSeconds: 60 },
+  });
+  expect(await device.updateFirmware()).toMatchObject({ counter: 2 });
+});
+
+test("ok/an address that never answers takes its share of the patience: an image comes from the next one", async () => {
+  const slots = memoryFirmwareSlots(profile.firmware);
+  const image = new Uint8Array(randomBytes(5_000));
+  await (await open({})).register(profile);
+  await publishRelease(bench, makeRelease(image));
+  const get: MessageTransport["get"] = async (url, ...more) =>
+    url.startsWith("http://dead.test/firmware") ? never() : home.messages.get(url, ...more);
+  const device = await Device.open({
+    ports: { ...home, slots, messages: { ...home.messages, get } },
+    options: { via: "http://dead.test", maxWaitSeconds: 6, backOff: { firstSeconds: 0.01 } },
+  });
+  expect(await device.updateFirmware()).toMatchObject({ counter: 2 });
+});
