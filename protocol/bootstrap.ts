@@ -1,6 +1,7 @@
 import * as z from "zod/mini";
 
 import { serviceIdSchema, thumbprintSchema } from "./token/keys.ts";
+import { encodeBase64url } from "./token/strict.ts";
 import { limits } from "./limits.ts";
 import { encryptionJwkSchema } from "./suites/suites.ts";
 
@@ -30,6 +31,13 @@ export const credentialPackageSchema = z.object({
   ca: z.optional(z.string().check(z.startsWith("-----BEGIN CERTIFICATE-----"), z.maxLength(16_384))),
 });
 export type CredentialPackage = z.infer<typeof credentialPackageSchema>;
+
+/**
+ * What the service keeps of a credential's secret: SHA-256 of its text, base64url. The secret has at least 128 random bits, so no slow hash is needed.
+ */
+export async function secretHash(secret: string): Promise<string> {
+  return encodeBase64url(new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(secret))));
+}
 
 /** Path below `bootstrapUrl`: OAuth 2.0 client credentials (RFC 6749 §4.4). */
 export const tokenPath = "/token";

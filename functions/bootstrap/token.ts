@@ -1,6 +1,6 @@
-import { createHash, randomUUID, timingSafeEqual } from "node:crypto";
+import { randomUUID, timingSafeEqual } from "node:crypto";
 
-import { type FirstTokenClaims, certificateAudience } from "@sealpost/protocol/bootstrap.ts";
+import { type FirstTokenClaims, certificateAudience, secretHash } from "@sealpost/protocol/bootstrap.ts";
 import { signJws, tokenTypes } from "@sealpost/protocol/token/jws.ts";
 import { limits } from "@sealpost/protocol/limits.ts";
 import * as z from "zod/mini";
@@ -34,7 +34,8 @@ export async function grantFirstToken(
   const usable = await usableCredential(ports, credentialId, now);
   // An unknown credential costs the same comparison as a wrong secret.
   const expected = "credential" in usable ? usable.credential.secretHash : "";
-  if (!matches(secret, expected)) return refuse("invalid_client", "defect" in usable ? usable.defect : "secret");
+  if (!(await matches(secret, expected)))
+    return refuse("invalid_client", "defect" in usable ? usable.defect : "secret");
 
   const { serviceId, firstTokenSigner } = ports;
   const claims: FirstTokenClaims = {
@@ -68,9 +69,9 @@ function formDecode(text: string): string | undefined {
   }
 }
 
-function matches(secret: string, expectedHash: string): boolean {
-  const hash = createHash("sha256").update(secret).digest();
+async function matches(secret: string, expectedHash: string): Promise<boolean> {
+  const hash = Buffer.from(await secretHash(secret));
   const expected = Buffer.alloc(hash.length);
-  expected.set(Buffer.from(expectedHash, "base64url").subarray(0, hash.length));
+  expected.set(Buffer.from(expectedHash).subarray(0, hash.length));
   return timingSafeEqual(hash, expected) && expectedHash !== "";
 }

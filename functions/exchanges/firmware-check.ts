@@ -3,7 +3,7 @@ import { encodeBase64url } from "@sealpost/protocol/token/strict.ts";
 import * as z from "zod/mini";
 
 import type { Device } from "../registry/device.ts";
-import { newestValid } from "../releases/offers.ts";
+import { newestValid, targetOf } from "../releases/offers.ts";
 import type { Releases } from "../releases/releases.ts";
 import { Fault } from "../fault/fault.ts";
 import { serve } from "./exchange.ts";
@@ -49,5 +49,5 @@ export const firmwareCheck = ({ releases }: { readonly releases: Releases }) =>
 /** Partition of the releases table that a registered device is offered from. */
 export function releaseTarget({ identity: { registration } }: Device): string {
   if (!registration) throw new Fault("unavailable", "a registered device has no registration");
-  return `${registration.model}#${registration.hardware}`;
+  return targetOf(registration.model, registration.hardware);
 }

@@ -1,6 +1,6 @@
 import { problem } from "@sealpost/protocol/messages/problems.ts";
 
-import { withoutRelease } from "../releases/offers.ts";
+import { withoutRelease, targetOf } from "../releases/offers.ts";
 import { journalPut } from "../registry/journal.ts";
 import type { Put } from "../store/port.ts";
 import {
@@ -20,7 +20,7 @@ export async function withdrawRelease(
 ): Promise<Answer<"withdrawRelease">> {
   const { model, hardware, counter } = call.request;
   return commit(store, async () => {
-    const [named] = await store.read([releaseKey(`${model}#${hardware}`, counter)]);
+    const [named] = await store.read([releaseKey(targetOf(model, hardware), counter)]);
     if (!named) return { problem: problem("not-found", { detail: "There is no release with this counter." }) };
     const targets = targetsOf(parseRecord(releaseRecordSchema, named).release);
     const items = await store.read([

@@ -10,7 +10,7 @@ import type { TrustClaims } from "@sealpost/protocol/documents/trust.ts";
 
 import { journalPut } from "../registry/journal.ts";
 import type { Key, Put, Store } from "../store/port.ts";
-import { withRelease } from "../releases/offers.ts";
+import { withRelease, targetOf } from "../releases/offers.ts";
 import {
   type OffersRecord,
   type ReleaseRecord,
@@ -151,9 +151,9 @@ export async function listReleases(
     return invalid(model === undefined ? "model" : "hardware", "model and hardware are given together.");
   }
   const partition =
-    model === undefined
+    model === undefined || hardware === undefined
       ? ({ index: "list", partition: ["shard", listShard] } as const)
-      : ({ partition: ["target", `${model}#${hardware}`] } as const);
+      : ({ partition: ["target", targetOf(model, hardware)] } as const);
   const page = await listPartitions(store, [{ table: "releases", descending: true, ...partition }], paging);
   if ("problem" in page) return page;
   const { items, ...rest } = page.value;
@@ -180,7 +180,7 @@ async function signingOf({ releaseKeys, releaseThreshold }: TrustClaims) {
 }
 
 export function targetsOf({ model, hardware }: Pick<ManifestClaims, "model" | "hardware">): string[] {
-  return hardware.map((one) => `${model}#${one}`);
+  return hardware.map((one) => targetOf(model, one));
 }
 
 export function offersKey(target: string): Key {

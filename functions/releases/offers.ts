@@ -1,5 +1,10 @@
 import type { OffersRecord } from "../store/records.ts";
 
+/** Partition of the releases table: what one model and hardware is offered. */
+export function targetOf(model: string, hardware: string): string {
+  return `${model}#${hardware}`;
+}
+
 /** A release that a target may be offered: its counter and when it expires. */
 type Offered = OffersRecord["offers"][number];
 

@@ -1,7 +1,6 @@
 import { randomBytes } from "node:crypto";
 
-import { type CredentialPackage, credentialPackageSchema } from "@sealpost/protocol/bootstrap.ts";
-import { tokenDigest } from "@sealpost/protocol/token/jws.ts";
+import { type CredentialPackage, credentialPackageSchema, secretHash } from "@sealpost/protocol/bootstrap.ts";
 import { serialNumberSchema, validSeconds } from "@sealpost/protocol/operator/credentials.ts";
 import { type Command, InvalidArgumentError, Option } from "commander";
 
@@ -77,7 +76,7 @@ async function create(options: CreateOptions, command: Command): Promise<void> {
   const { serialNumber, valid, out, force = false } = options;
   const place = await reservePlace(out, force);
   const secret = randomBytes(secretBytes).toString("base64url");
-  const request = { serialNumber, validSeconds: valid, secretHash: await tokenDigest(secret) };
+  const request = { serialNumber, validSeconds: valid, secretHash: await secretHash(secret) };
   const { credential, serviceId, roots } = await service.ask("createCredential", { request }).catch(async (error) => {
     await place.discard();
     throw error;
