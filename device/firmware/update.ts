@@ -74,12 +74,16 @@ export class FirmwareUpdate {
     if (trial) throw new DeviceError("on-trial", "");
     await this.#noteInstalled(running);
     if (!this.#ports.cell.enrolled.update) await this.check(patience, again);
-    const { update } = this.#ports.cell.enrolled;
-    if (!update) return null;
-    await this.#download(update, slots, patience, onProgress);
-    await this.#hand(slots);
-    await this.#outbox.flush(patience);
-    return offerOf(update);
+    for (;;) {
+      const { update } = this.#ports.cell.enrolled;
+      if (!update) return null;
+      await this.#download(update, slots, patience, onProgress);
+      // A check that came meanwhile may have found another offer, or none: then this image goes nowhere.
+      const isOffered = isSameOffer(update, this.#ports.cell.enrolled.update);
+      if (isOffered) await this.#hand(slots, update);
+      await this.#outbox.flush(patience);
+      if (isOffered) return offerOf(update);
+    }
   }
 
   /** What became of the update, told by whatever firmware runs now. */
@@ -140,20 +144,22 @@ export class FirmwareUpdate {
   }
 
   async #download(
-    { stage, manifest, contentKey, written = 0 }: Update,
+    update: Update,
     slots: FirmwareSlots,
     patience: Patience,
     onProgress: (progress: UpdateProgress) => void,
   ): Promise<void> {
+    const { stage, manifest, contentKey, written = 0 } = update;
     if (contentKey === null) return;
     const { counter } = manifest;
-    if (stage === "offered") await this.#report(counter, "downloading", withStage("downloading"));
+    if (stage === "offered") await this.#report(counter, "downloading", changed(update, { stage: "downloading" }));
     await this.#outbox.flush(patience);
     if (manifest.exp <= this.#ports.serviceKeys.clock.now()) await this.#fail(counter, "expired", patience);
     const { messages, cell, settings } = this.#ports;
     const urls = tryOrder(cell.enrolled, settings.via).map((base) => `${base}/firmware`);
     const { recordList } = settings;
-    const onWritten = (bytes: number) => (recordList === "use" ? Promise.resolve() : cell.change(withWritten(bytes)));
+    const onWritten = (bytes: number) =>
+      recordList === "use" ? Promise.resolve() : cell.change(changed(update, { written: bytes }));
     const download = {
       manifest,
       contentKey,
@@ -171,20 +177,25 @@ export class FirmwareUpdate {
       return this.#fail(counter, "no-space", patience, error);
     });
     if (!whole) await this.#fail(counter, "image-mismatch", patience);
-    await this.#report(counter, "verified", withStage("verified"));
+    if (!isSameOffer(update, cell.enrolled.update)) return;
+    // The content key is kept only while it is needed.
+    await this.#report(counter, "verified", changed(update, { stage: "verified", contentKey: null }));
   }
 
-  async #hand(slots: FirmwareSlots): Promise<void> {
-    const { update } = this.#ports.cell.enrolled;
-    if (update?.stage !== "verified") return;
+  async #hand(slots: FirmwareSlots, update: Update): Promise<void> {
+    if (this.#ports.cell.enrolled.update?.stage !== "verified") return;
     const { version, counter } = update.manifest;
     await slots.markBootable({ version, counter });
-    await this.#ports.cell.change(withStage("bootable"));
+    await this.#ports.cell.change(changed(update, { stage: "bootable" }));
   }
 
   /** @param error what it throws once that is reported; the release is at fault where nothing else is */
   async #fail(counter: number, reason: string, patience: Patience, error?: DeviceError): Promise<never> {
-    const also = (state: Enrolled) => ({ ...state, update: null, givenUp: withCounter(state.givenUp, counter) });
+    const also = (state: Enrolled) => ({
+      ...state,
+      update: state.update?.manifest.counter === counter ? null : state.update,
+      givenUp: withCounter(state.givenUp, counter),
+    });
     await this.#report(counter, "failed", also, reason);
     await this.#outbox.flush(patience);
     throw error ?? new DeviceError("firmware-failed", `${reason}, release ${counter}`);
@@ -206,21 +217,18 @@ export class FirmwareUpdate {
   }
 }
 
-function withWritten(written: number): (state: Enrolled) => Enrolled {
-  return (state) => (state.update ? { ...state, update: { ...state.update, written } } : state);
+/** What a step changes of its own update, and of no other that took its place. */
+function changed(update: Update, change: Partial<Update>): (state: Enrolled) => Enrolled {
+  return (state) =>
+    state.update && isSameOffer(state.update, update) ? { ...state, update: { ...state.update, ...change } } : state;
+}
+
+function isSameOffer(one: Update, other: Update | null): boolean {
+  return one.manifest.object === other?.manifest.object;
 }
 
 function isHandedOver(update: Update | null): update is Update {
   return update?.stage === "verified" || update?.stage === "bootable";
-}
-
-/** The content key is kept only while it is needed. */
-function withStage(stage: Update["stage"]): (state: Enrolled) => Enrolled {
-  return (state) => {
-    if (!state.update) return state;
-    const contentKey = stage === "downloading" ? state.update.contentKey : null;
-    return { ...state, update: { ...state.update, stage, contentKey } };
-  };
 }
 
 /** Release counters are those of a model and hardware: only there does one name a release. */

@@ -100,6 +100,47 @@ test("ok/two updates at once: the second waits, and finds the work done", async 
   expect(writes).toEqual([0]);
 });
 
+describe("a check while an image is coming", () => {
+  /** Updates, and does something else once the image begins to come. */
+  async function updateWhile(meanwhile: (device: Device) => Promise<unknown>) {
+    let begun = false;
+    const get: typeof home.messages.get = async (url, range) => {
+      if (/firmware\/[\w-]+$/.test(url) && !begun) {
+        begun = true;
+        await meanwhile(device);
+      }
+      return home.messages.get(url, range);
+    };
+    const device: Device = await open({ messages: { ...home.messages, get } });
+    return device.updateFirmware();
+  }
+  const later = image.toReversed();
+
+  test("ok/brings another offer: that one is downloaded, and none is taken for the other", async () => {
+    await publishRelease(bench, makeRelease(image));
+    const update = await updateWhile(async (device) => {
+      await publishRelease(bench, makeRelease(later, { counter: 3, version: "3.0.0" }));
+      await device.checkFirmware();
+    });
+    expect(update).toMatchObject({ counter: 3 });
+    expect(await home.slots.status()).toMatchObject({ next: { counter: 3 } });
+    expect(Buffer.from(await home.slots.read(0, 1_000_000))).toEqual(Buffer.from(later));
+  });
+
+  test("ok/finds it withdrawn: nothing is handed over", async () => {
+    await publishRelease(bench, makeRelease(image));
+    const update = await updateWhile(async (device) => {
+      await withdrawRelease(bench, 2);
+      await device.checkFirmware();
+    });
+    expect(update).toBeNull();
+    const device = await open();
+    expect(device.status()).toMatchObject({ pending: [] });
+    expect(await home.slots.status()).toMatchObject({ next: null });
+    expect((await registryEntry(bench, device.status().deviceId))?.identity.update?.state).toBe("downloading");
+  });
+});
+
 test("ok/without the list: a slot that lost what was written is filled from the start", async () => {
   await publishRelease(bench, makeRelease(image, { recordBytes: 1_024 }));
   let transfers = 0;
