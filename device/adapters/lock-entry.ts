@@ -22,6 +22,7 @@ const longestSocketPath = 103;
 /** How long a living process may take to say what it does. */
 const answerMilliseconds = 1_000;
 
+/** An entry that is being made for longer than this is left over from a process that is gone. */
 const makingMilliseconds = 60_000;
 
 /** The entries of this process that are files, for systems that do not say when a process started. */
