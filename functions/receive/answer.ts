@@ -30,7 +30,7 @@ export async function answerMessage(ports: MessagePorts, token: string, now: num
     const versions = ports.documentVersions();
     const keys = await ports.serverKeys.at(now);
     const request = await openRequest(ports, keys, token);
-    const answer = await effect(ports, request, now).catch(askToRetry);
+    const answer = await effectOf(ports, request, now).catch(askToRetry);
     const { message, replyTo } = request;
     const operation = message.kind === "claims" ? message.claims.operation : undefined;
     const log = { outcome: answer.status, deviceId: replyTo.deviceId, seq: replyTo.seq, operation };
@@ -40,9 +40,12 @@ export async function answerMessage(ports: MessagePorts, token: string, now: num
   }
 }
 
-async function effect(ports: MessagePorts, request: VerifiedRequest, now: number): Promise<Answer> {
-  const step = await write(ports, request, now);
-  return step ? render(ports.exchanges, request, step) : refuse({ code: "throttled" });
+/** @throws TokenError if the key under which the message is signed ended before it could take effect */
+async function effectOf(ports: MessagePorts, request: VerifiedRequest, now: number): Promise<Answer> {
+  const [effect] = await write(ports, [request], now);
+  if (!effect) return refuse({ code: "throttled" });
+  if ("error" in effect) throw effect.error;
+  return render(ports.exchanges, request, effect);
 }
 
 /** A service that is busy can still say so under seal; the same message then finds its outcome or takes effect. */

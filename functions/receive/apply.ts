@@ -2,12 +2,10 @@ import type { Refusal, StoredRefusal } from "@sealpost/protocol/messages/refusal
 
 import type { Decision } from "../exchanges/exchange.ts";
 import { pay } from "../registry/budget.ts";
-import { type Device, devicePuts } from "../registry/device.ts";
+import type { Device } from "../registry/device.ts";
 import type { DeviceEvent } from "../registry/events.ts";
-import { deviceTarget } from "../registry/journal.ts";
 import { settleKeys } from "../registry/key-ring.ts";
 import { type Outcome, accept } from "../registry/window.ts";
-import type { Put } from "../store/port.ts";
 import type { Place, Verdict } from "./judge.ts";
 import type { VerifiedRequest } from "./open.ts";
 
@@ -16,11 +14,12 @@ export type Decided =
   | Exclude<Verdict, { readonly kind: "execute" }>
   | { readonly kind: "executed"; readonly decision: Decision; readonly acts: number; readonly at: Place };
 
-/** What to write, and what to say once it is written. */
+/** What a message comes to, before anything is written. */
 export type Step = {
-  readonly puts: readonly Put[];
-  /** The device as it is then. */
+  /** The device as the message leaves it; the very same where it changes nothing. */
   readonly device: Device;
+  /** What happened to the device, in order. */
+  readonly events: readonly DeviceEvent[];
   readonly said: Said;
 };
 export type Said =
@@ -35,37 +34,34 @@ export function presentDevice({ device, endsRenewal, keys }: VerifiedRequest): D
 
 /**
  * What a decided message does to its device.
- * @param generation the key generation that this function works under
  * @param now Unix seconds
  */
-export function apply(request: VerifiedRequest, decided: Decided, generation: number, now: number): Step {
+export function apply(request: VerifiedRequest, decided: Decided, now: number): Step {
   const before = request.device;
   const device = presentDevice(request);
-  const turns = turnsOf(request);
-  const actor = deviceTarget(before.identity.deviceId);
-  const to = (after: Device, events: readonly DeviceEvent[]) =>
-    devicePuts(before, after, generation, { events, actor, time: now });
+  const ended: readonly DeviceEvent[] = request.endsRenewal
+    ? [{ action: "device.renewal-ended", detail: { seq: before.identity.renewalSeq } }]
+    : [];
   switch (decided.kind) {
     case "repeat":
     case "refuse": {
-      // What changes nothing else may still end a renewal.
+      // What changes nothing else may still end a renewal; it does not bring back a device that a restore lost.
       const settles = request.endsRenewal && before.stored.window !== undefined;
       const said = decided.kind === "repeat" ? { outcome: decided.outcome } : { refusal: decided.refusal };
-      return { puts: settles ? to(device, turns) : [], device, said };
+      return settles ? { device, events: ended, said } : { device: before, events: [], said };
     }
     case "settle": {
       const after = { ...device, window: usedUp(device, decided.at, storedRefusal(decided.refusal)), lastSeen: now };
-      return { puts: to(after, turns), device: after, said: { refusal: decided.refusal } };
+      return { device: after, events: ended, said: { refusal: decided.refusal } };
     }
     case "executed": {
       const { decision, acts, at } = decided;
-      if ("refusal" in decision)
-        return apply(request, { kind: "settle", refusal: decision.refusal, at }, generation, now);
+      if ("refusal" in decision) return apply(request, { kind: "settle", refusal: decision.refusal, at }, now);
       const { result, event, device: change } = decision.effect;
       const outcome = { status: "ok", result } as const;
       const paid = event ? { paidUntil: pay(before.paidUntil, acts, now) } : {};
       const after = { ...device, ...change, ...paid, window: usedUp(device, at, outcome), lastSeen: now };
-      return { puts: to(after, event ? [...turns, event] : turns), device: after, said: { outcome } };
+      return { device: after, events: event ? [...ended, event] : ended, said: { outcome } };
     }
   }
 }
@@ -77,13 +73,4 @@ function usedUp({ window }: Device, { seq, ack, digest }: Place, outcome: Pick<O
 /** A refusal as it is stored: the code, and the field if there is one. */
 function storedRefusal({ code, field }: StoredRefusal): Pick<Outcome, "status" | "result"> {
   return { status: code, result: field === undefined ? {} : { field } };
-}
-
-/** Turns in a device's life that a message brings about whatever it says: its re-adoption, the end of the keys before a renewal. */
-function turnsOf({ endsRenewal, device: { stored, identity } }: VerifiedRequest): DeviceEvent[] {
-  const readopted: DeviceEvent[] = stored.window === undefined ? [{ action: "device.readopted", detail: {} }] : [];
-  const ended: DeviceEvent[] = endsRenewal
-    ? [{ action: "device.renewal-ended", detail: { seq: identity.renewalSeq } }]
-    : [];
-  return [...readopted, ...ended];
 }

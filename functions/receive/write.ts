@@ -1,40 +1,35 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
 import { readDevice } from "../registry/device.ts";
-import { type Decided, type Step, apply, presentDevice } from "./apply.ts";
-import { type Verdict, judge } from "./judge.ts";
-import { type VerifiedRequest, reopenRequest } from "./open.ts";
+import { type Effect, fold, putsOf } from "./fold.ts";
+import type { VerifiedRequest } from "./open.ts";
 import type { MessagePorts } from "./ports.ts";
 
 /** A lost race reads once more; behind this many, the device tries again later. */
 const tries = 8;
 
 /**
- * Gives a verified message its effect, exactly once: judges what was read, writes if nothing changed since, and otherwise reads and judges
- * again; whoever lost a race to the same message finds its outcome stored.
- * @returns what was written; undefined if others were faster every time
- * @throws Fault if the store or the custody does not answer; nothing was written, or the same message finds what was; TokenError if the key
- *   under which the message is signed ended before it could take effect
+ * Gives verified messages of one device their effects, exactly once and all in one write: folds them on what was read, writes if nothing changed
+ * since, and otherwise reads and folds again; whoever lost a race to the same message finds its outcome stored.
+ * @param requests at least one, in the order in which they shall take effect, opened on the same read of the device
+ * @returns one for each: `throttled` where others were faster every time and nothing was written
+ * @throws Fault if the store or the custody does not answer; nothing was written, or the same message finds what was
  */
-export async function write(ports: MessagePorts, opened: VerifiedRequest, now: number): Promise<Step | undefined> {
+export async function write(
+  ports: Pick<MessagePorts, "store" | "generation" | "exchanges">,
+  requests: readonly [VerifiedRequest, ...VerifiedRequest[]],
+  now: number,
+): Promise<readonly Effect[]> {
   const { store, generation, exchanges } = ports;
-  let request = opened;
+  let { device } = requests[0];
   for (let attempt = 0; attempt < tries; attempt += 1) {
-    const decided = await decide(request, judge(exchanges, request, now), now);
-    const step = apply(request, decided, generation, now);
-    if (step.puts.length === 0 || (await store.write(step.puts))) return step;
+    const folded = await fold(exchanges, device, requests, now);
+    const puts = putsOf(folded, generation, now);
+    if (puts.length === 0 || (await store.write(puts))) return folded.effects;
     await sleep(Math.random() * 10 * 2 ** attempt);
-    const present = await readDevice(store, request.device.identity.deviceId, generation);
-    if (!present) return undefined;
-    request = await reopenRequest(request, present);
+    const present = await readDevice(store, device.identity.deviceId, generation);
+    if (!present) break;
+    device = present;
   }
-  return undefined;
-}
-
-/** The one step that may ask outside: an exchange gathers what it decides on. */
-async function decide(request: VerifiedRequest, verdict: Verdict, now: number): Promise<Decided> {
-  if (verdict.kind !== "execute") return verdict;
-  const { exchange, body, at } = verdict;
-  const circumstances = { device: presentDevice(request), keys: request.keys, seq: at.seq, now };
-  return { kind: "executed", decision: await exchange.decide(body, circumstances), acts: exchange.acts, at };
+  return requests.map(() => ({ said: { refusal: { code: "throttled" } }, device }));
 }

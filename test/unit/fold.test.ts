@@ -1,0 +1,95 @@
+import { beforeEach, describe, expect, test } from "vitest";
+
+import { openRequest } from "../../functions/receive/open.ts";
+import { write } from "../../functions/receive/write.ts";
+import type { Put } from "../../functions/store/port.ts";
+import { rawDevice, registration } from "../support/raw-device.ts";
+import { type TestService, present, startService } from "../support/service.ts";
+import { type Claims, type Speaker, actionsOf, newKeys, speaker, stored } from "./speaker.ts";
+
+let service: TestService;
+let device: Speaker;
+let writes: (readonly Put[])[];
+
+beforeEach(async () => {
+  service = await startService();
+  const raw = await rawDevice(service);
+  device = await speaker(service, raw.deviceId, { signing: raw.signer, encryption: raw.encryption });
+  writes = [];
+});
+
+const ports = () => ({
+  ...service.messages,
+  store: {
+    read: service.store.read.bind(service.store),
+    write: async (puts: readonly Put[]) => {
+      writes.push(puts);
+      return service.store.write(puts);
+    },
+  },
+});
+
+/** What became of each message, all opened on one read of the device. */
+async function folded(...sent: readonly (readonly [Speaker, Claims])[]) {
+  const keys = await service.messages.serverKeys.at(present);
+  const requests = await Promise.all(
+    sent.map(async ([by, claims]) => openRequest(service.messages, keys, (await by.seal(claims)).token)),
+  );
+  const [first, ...others] = requests;
+  if (!first) throw new Error("nothing was sent");
+  const effects = await write(ports(), [first, ...others], present);
+  return effects.map((effect) => {
+    if ("error" in effect) return effect.error.code;
+    return "refusal" in effect.said ? effect.said.refusal.code : effect.said.outcome.status;
+  });
+}
+
+const register = (seq: number, by = device) => by.claims("register", registration, { seq, ack: 0 });
+const check = (seq: number, by = device) =>
+  by.claims("firmware.check", { firmware: registration.firmware }, { seq, ack: 0 });
+
+describe("messages of one device at once", () => {
+  test("ok/each is judged on the state that the one before left, and all are one write", async () => {
+    expect(await folded([device, register(1)], [device, check(2)])).toEqual(["ok", "ok"]);
+    expect(writes).toHaveLength(1);
+    expect(writes[0]?.filter(({ item }) => item["item"] === "window")).toHaveLength(1);
+    const { status, window } = await stored(service, device.deviceId);
+    expect({ status, high: window.high }).toEqual({ status: "registered", high: 2 });
+  });
+
+  test("fails/in the other order the check comes before there is a registration", async () => {
+    expect(await folded([device, check(2)], [device, register(1)])).toEqual(["not-registered", "ok"]);
+    expect(writes).toHaveLength(1);
+  });
+
+  test("ok/a repeat finds the outcome of the one before it", async () => {
+    const same = register(1);
+    expect(await folded([device, same], [device, same])).toEqual(["ok", "ok"]);
+    expect(await actionsOf(service, device.deviceId)).toEqual(["device.certified", "device.registered"]);
+  });
+
+  test("fails/another message under the same seq", async () => {
+    expect(await folded([device, register(1)], [device, check(1)])).toEqual(["ok", "conflict"]);
+  });
+
+  test("fails/one under keys that an earlier one ended", async () => {
+    await device.exchange(register(1));
+    const next = await newKeys();
+    await device.exchange(device.claims("renew", await device.renewal(next), { seq: 2 }));
+    const renewed = await speaker(service, device.deviceId, next);
+    expect(await folded([device, check(3)], [renewed, check(4, renewed)], [device, check(5)])).toEqual([
+      "ok",
+      "ok",
+      "unknown-key",
+    ]);
+    expect(writes).toHaveLength(1);
+    expect((await actionsOf(service, device.deviceId)).at(-1)).toBe("device.renewal-ended");
+  });
+
+  test("ok/what changes nothing is not written", async () => {
+    const same = register(1);
+    await device.exchange(same);
+    expect(await folded([device, same], [device, same])).toEqual(["ok", "ok"]);
+    expect(writes).toEqual([]);
+  });
+});
