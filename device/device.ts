@@ -2,6 +2,7 @@ import { type CredentialPackage, credentialPackageSchema } from "@sealpost/proto
 import type { RequestOf } from "@sealpost/protocol/exchanges/define-exchange.ts";
 import { deregistration } from "@sealpost/protocol/exchanges/deregistration.ts";
 import { firmwareCheck, firmwareReport } from "@sealpost/protocol/exchanges/firmware.ts";
+import { readings } from "@sealpost/protocol/exchanges/readings.ts";
 import { registration } from "@sealpost/protocol/exchanges/registration.ts";
 import { renewal } from "@sealpost/protocol/exchanges/renewal.ts";
 import { memberOf } from "@sealpost/protocol/token/jws.ts";
@@ -12,6 +13,7 @@ import type { SettleRows } from "./delivery/settle-row.ts";
 import { settleDeregistration } from "./deregistration.ts";
 import { settleFirmwareCheck, settleFirmwareReport } from "./firmware/settle.ts";
 import { settleRenewal } from "./identity/renewal.ts";
+import { settleReadings } from "./readings.ts";
 import { settleRegistration } from "./registration.ts";
 import { exchangeCertificates } from "./identity/bootstrap.ts";
 import { KeyRenewal } from "./identity/key-renewal.ts";
@@ -49,6 +51,7 @@ const settleRows: SettleRows = {
   [registration.operation]: settleRegistration,
   [firmwareCheck.operation]: settleFirmwareCheck,
   [firmwareReport.operation]: settleFirmwareReport,
+  [readings.operation]: settleReadings,
   [renewal.operation]: settleRenewal,
   [deregistration.operation]: settleDeregistration,
 };

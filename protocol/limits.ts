@@ -51,6 +51,12 @@ export const limits = {
   catchUpSeconds: 3_600,
   /** One try of a message or of `/keys`, from the connection to the last byte; for an image, until it begins. */
   trySeconds: 30,
+  readings: {
+    /** Records of one message. */
+    records: 100,
+    /** The body of one message as JSON without white space: leaves room for everything else of the device's one item. */
+    bytes: 65_536,
+  },
   firmware: {
     /** An image that comes more slowly, over `trySeconds`, is asked for again, elsewhere if there is an elsewhere. */
     leastBytesPerSecond: 128,

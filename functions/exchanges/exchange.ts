@@ -1,5 +1,6 @@
 import { memberOf } from "@sealpost/protocol/token/jws.ts";
 import type { Operation } from "@sealpost/protocol/exchanges/exchanges.ts";
+import type { ReadingsBody } from "@sealpost/protocol/exchanges/readings.ts";
 import type { StoredRefusal } from "@sealpost/protocol/messages/refusals.ts";
 import type * as z from "zod/mini";
 
@@ -26,6 +27,8 @@ export type Effect<R extends Result = Result> = {
   readonly device?: Partial<Pick<Device, "identity" | "status">>;
   /** A change of the device's life, recorded in the same write. */
   readonly event?: DeviceEvent;
+  /** What the device measured: rides in the write of its window. */
+  readonly readings?: ReadingsBody;
 };
 
 export type Decision<R extends Result = Result> = { readonly effect: Effect<R> } | { readonly refusal: StoredRefusal };

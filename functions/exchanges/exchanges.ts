@@ -2,6 +2,7 @@ import { deregistration } from "./deregistration.ts";
 import type { ServedExchanges } from "./exchange.ts";
 import { firmwareCheck } from "./firmware-check.ts";
 import { firmwareReport } from "./firmware-report.ts";
+import { readings } from "./readings.ts";
 import { registration } from "./registration.ts";
 import { renewal } from "./renewal.ts";
 
@@ -16,6 +17,7 @@ export function serveExchanges(ports: Ports): ServedExchanges {
     register: registration,
     "firmware.check": firmwareCheck(ports),
     "firmware.report": firmwareReport(ports),
+    readings,
     renew: renewal(ports),
     deregister: deregistration(ports),
   };

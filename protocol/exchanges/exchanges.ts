@@ -1,6 +1,7 @@
 import type { Exchange } from "./define-exchange.ts";
 import { deregistration } from "./deregistration.ts";
 import { firmwareCheck, firmwareReport } from "./firmware.ts";
+import { readings } from "./readings.ts";
 import { registration } from "./registration.ts";
 import { renewal } from "./renewal.ts";
 
@@ -9,6 +10,7 @@ export const exchanges = [
   registration,
   firmwareCheck,
   firmwareReport,
+  readings,
   renewal,
   deregistration,
 ] as const satisfies readonly Exchange[];

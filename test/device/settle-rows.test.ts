@@ -9,12 +9,14 @@ import type { Outbox } from "../../device/delivery/outbox.ts";
 import { settleDeregistration } from "../../device/deregistration.ts";
 import { settleFirmwareCheck, settleFirmwareReport } from "../../device/firmware/settle.ts";
 import { settleRenewal } from "../../device/identity/renewal.ts";
+import { settleReadings } from "../../device/readings.ts";
 import { settleRegistration } from "../../device/registration.ts";
 
 const rows: SettleRows = {
   register: settleRegistration,
   "firmware.check": settleFirmwareCheck,
   "firmware.report": settleFirmwareReport,
+  readings: settleReadings,
   renew: settleRenewal,
   deregister: settleDeregistration,
 };

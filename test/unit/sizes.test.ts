@@ -67,7 +67,7 @@ describe("a request to an RSA key of 2048 bits", () => {
     ["firmware.check", { firmware, held: 15 }],
     ["firmware.report", { counter: 15, state: "rolled-back", reason: "image-mismatch" }],
     ["deregister", { reason: "scrapped" }],
-    ["readings", { readings: [{ time: present, name: "energy", value: 12_345.678 }] }],
+    ["readings", { stream: "energy", records: [{ time: present, name: "active", unit: "Wh", sum: 12_345.678 }] }],
     ["commands.next", { handled: 12 }],
     ["commands.result", { n: 12, commandId: deviceId, status: "done", output: "" }],
   ];
