@@ -1,4 +1,5 @@
 import { type CredentialPackage, credentialPackageSchema } from "@sealpost/protocol/bootstrap.ts";
+import { commandsNext, commandsResult } from "@sealpost/protocol/exchanges/commands.ts";
 import type { RequestOf } from "@sealpost/protocol/exchanges/define-exchange.ts";
 import { deregistration } from "@sealpost/protocol/exchanges/deregistration.ts";
 import { firmwareCheck, firmwareReport } from "@sealpost/protocol/exchanges/firmware.ts";
@@ -7,6 +8,7 @@ import { registration } from "@sealpost/protocol/exchanges/registration.ts";
 import { renewal } from "@sealpost/protocol/exchanges/renewal.ts";
 import { memberOf } from "@sealpost/protocol/token/jws.ts";
 
+import { settleCommandsNext, settleCommandsResult } from "./commands.ts";
 import { alignKeys } from "./keys/align-keys.ts";
 import { Patience } from "./delivery/patience.ts";
 import type { SettleRows } from "./delivery/settle-row.ts";
@@ -52,6 +54,8 @@ const settleRows: SettleRows = {
   [firmwareCheck.operation]: settleFirmwareCheck,
   [firmwareReport.operation]: settleFirmwareReport,
   [readings.operation]: settleReadings,
+  [commandsNext.operation]: settleCommandsNext,
+  [commandsResult.operation]: settleCommandsResult,
   [renewal.operation]: settleRenewal,
   [deregistration.operation]: settleDeregistration,
 };

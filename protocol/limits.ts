@@ -57,6 +57,14 @@ export const limits = {
     /** The body of one message as JSON without white space: leaves room for everything else of the device's one item. */
     bytes: 65_536,
   },
+  commands: {
+    /** The arguments of a command, and the output of its result, each as JSON without white space. */
+    bytes: 4_096,
+    /** Nesting of either; with all that stands around it, it stays below `jsonDepth`. */
+    depth: 8,
+    /** Commands of one device that have no end yet. */
+    open: 16,
+  },
   firmware: {
     /** An image that comes more slowly, over `trySeconds`, is asked for again, elsewhere if there is an elsewhere. */
     leastBytesPerSecond: 128,

@@ -1,3 +1,5 @@
+import { commandsNext } from "./commands-next.ts";
+import { commandsResult } from "./commands-result.ts";
 import { deregistration } from "./deregistration.ts";
 import type { ServedExchanges } from "./exchange.ts";
 import { firmwareCheck } from "./firmware-check.ts";
@@ -18,6 +20,8 @@ export function serveExchanges(ports: Ports): ServedExchanges {
     "firmware.check": firmwareCheck(ports),
     "firmware.report": firmwareReport(ports),
     readings,
+    "commands.next": commandsNext,
+    "commands.result": commandsResult,
     renew: renewal(ports),
     deregister: deregistration(ports),
   };

@@ -1,3 +1,4 @@
+import { commandsNext, commandsResult } from "./commands.ts";
 import type { Exchange } from "./define-exchange.ts";
 import { deregistration } from "./deregistration.ts";
 import { firmwareCheck, firmwareReport } from "./firmware.ts";
@@ -11,6 +12,8 @@ export const exchanges = [
   firmwareCheck,
   firmwareReport,
   readings,
+  commandsNext,
+  commandsResult,
   renewal,
   deregistration,
 ] as const satisfies readonly Exchange[];

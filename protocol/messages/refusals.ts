@@ -55,6 +55,7 @@ export const refusals = {
   },
   superseded: { stored: 7, final: true, detail: "A later renewal has already been applied." },
   "unknown-release": { stored: 8, final: true, detail: "The service has no such release for this device." },
+  "unknown-command": { stored: 9, final: true, detail: "The device was given no such command under this number." },
 } as const satisfies Record<string, { stored: number | null; final: boolean; detail: string }>;
 
 export type RefusalCode = keyof typeof refusals;

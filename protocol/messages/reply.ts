@@ -2,6 +2,7 @@ import * as z from "zod/mini";
 
 import { type Signer, memberOf, parseClaims, parseJws, signJws, tokenTypes, verifyJws } from "../token/jws.ts";
 import { base64url256, thumbprintSchema } from "../token/keys.ts";
+import { ifUsable } from "../documents/open.ts";
 import { limits } from "../limits.ts";
 import { type RefusalBody, type RefusalCode, isRefusalCode, readRefusal } from "./refusals.ts";
 import { compactText, parseJson, splitCompact } from "../token/strict.ts";
@@ -34,8 +35,8 @@ export const replyClaimsSchema = z.object({
   /** The newest documents that the service has, to be fetched where they are newer than the device's; 0 where it cannot say. */
   trustVersion: version,
   keySetVersion: version,
-  /** `true`: commands wait. Reserved; a device of this version passes over it. */
-  waiting: z.optional(z.unknown()),
+  /** Some command of the device has no end yet. */
+  waiting: ifUsable(z.literal(true)),
 });
 export type ReplyClaims = z.infer<typeof replyClaimsSchema>;
 
@@ -64,6 +65,8 @@ export type Reply = {
   readonly time: number;
   readonly trustVersion: number;
   readonly keySetVersion: number;
+  /** Some command has no end yet: the device asks for it. */
+  readonly waiting: boolean;
 } & (
   | { readonly status: "ok"; readonly body: { [member: string]: unknown } }
   | { readonly status: RefusalCode | "unknown-refusal"; readonly body: RefusalBody }
@@ -88,7 +91,7 @@ export async function openReply(
   if (claims.replyKey !== awaited.replyKey) throw new TokenError("key-binding", "reply replyKey");
   if (claims.request !== awaited.request) throw new TokenError("request-binding", "reply request");
   const { status, iat: time, body, trustVersion, keySetVersion } = claims;
-  const said = { time, trustVersion, keySetVersion };
+  const said = { time, trustVersion, keySetVersion, waiting: claims.waiting === true };
   if (status === "ok") return { ...said, status, body };
   return { ...said, status: isRefusalCode(status) ? status : "unknown-refusal", body: readRefusal(status, body) };
 }

@@ -6,6 +6,7 @@ import { registration } from "@sealpost/protocol/exchanges/registration.ts";
 
 import { type SettleRows, settleRow } from "../../device/delivery/settle-row.ts";
 import type { Outbox } from "../../device/delivery/outbox.ts";
+import { settleCommandsNext, settleCommandsResult } from "../../device/commands.ts";
 import { settleDeregistration } from "../../device/deregistration.ts";
 import { settleFirmwareCheck, settleFirmwareReport } from "../../device/firmware/settle.ts";
 import { settleRenewal } from "../../device/identity/renewal.ts";
@@ -17,6 +18,8 @@ const rows: SettleRows = {
   "firmware.check": settleFirmwareCheck,
   "firmware.report": settleFirmwareReport,
   readings: settleReadings,
+  "commands.next": settleCommandsNext,
+  "commands.result": settleCommandsResult,
   renew: settleRenewal,
   deregister: settleDeregistration,
 };

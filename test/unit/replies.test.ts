@@ -51,7 +51,7 @@ describe("the largest reply that a device takes", () => {
       const refusal = { code, field: "f".repeat(128), highest: Number.MAX_SAFE_INTEGER, time: present };
       const claims = { iat: present, request: "A".repeat(43), replyKey: device.keys.encryption.jwk.x };
       const versions = { trustVersion: Number.MAX_SAFE_INTEGER, keySetVersion: Number.MAX_SAFE_INTEGER };
-      const said = { status: code, body: { ...refusalBody(refusal) }, waiting: true };
+      const said = { status: code, body: { ...refusalBody(refusal) }, waiting: true } as const;
       const token = await sealReply({ ...claims, ...versions, ...said }, service.replyKey, device.keys.encryption.jwk);
       expect([code, token.length <= limits.leastReplyBytes]).toEqual([code, true]);
     }

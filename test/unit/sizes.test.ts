@@ -1,5 +1,6 @@
 import { beforeAll, describe, expect, test } from "vitest";
 
+import { commandSchema } from "@sealpost/protocol/exchanges/commands.ts";
 import { limits } from "@sealpost/protocol/limits.ts";
 import { type RefusalCode, refusalBody, refusalCodes } from "@sealpost/protocol/messages/refusals.ts";
 import { sealReply } from "@sealpost/protocol/messages/reply.ts";
@@ -123,15 +124,19 @@ describe("a reply", () => {
         .filter((code) => code !== "malformed")
         .map(async (code) => reply(code, refusalBody({ code, highest: 1_234_567 }))),
       reply("clock", refusalBody({ code: "clock", time: present })),
-      reply("ok", {
-        command: {
-          n: 12,
-          commandId: deviceId,
-          operation: "set-interval",
-          argument: { seconds: 900 },
-          expires: present,
+      reply(
+        "ok",
+        {
+          command: {
+            n: 12,
+            commandId: "9xF2mQ0rTz-4kLwYb1uVsA",
+            name: "set-interval",
+            arguments: { seconds: 900 },
+            expires: present,
+          },
         },
-      }),
+        { waiting: true },
+      ),
     ]);
     expect(new Set(sealed.map(({ token }) => token.length))).toEqual(new Set([1_179]));
   });
@@ -144,6 +149,19 @@ describe("a reply", () => {
     ]);
     expect(new Set(sealed.map(({ token }) => token.length))).toEqual(new Set([2_699]));
   });
+});
+
+test("ok/the largest command fits into what section 18.7 says of it", async () => {
+  const command = {
+    n: Number.MAX_SAFE_INTEGER,
+    commandId: "c".repeat(64),
+    name: "n".repeat(64),
+    arguments: { of: "x".repeat(limits.commands.bytes - '{"of":""}'.length) },
+    expires: present,
+    repeatable: true,
+  };
+  expect(commandSchema.safeParse(command).success).toBe(true);
+  expect((await reply("ok", { command }, { waiting: true })).token.length).toBeLessThanOrEqual(9_216);
 });
 
 describe("padded length", () => {
