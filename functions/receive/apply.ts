@@ -4,6 +4,7 @@ import type { Decision } from "../exchanges/exchange.ts";
 import { pay } from "../registry/budget.ts";
 import type { Device } from "../registry/device.ts";
 import type { DeviceEvent } from "../registry/events.ts";
+import type { AcceptedReadings } from "../registry/readings.ts";
 import { settleKeys } from "../registry/key-ring.ts";
 import { type Outcome, accept } from "../registry/window.ts";
 import type { Place, Verdict } from "./judge.ts";
@@ -20,6 +21,8 @@ export type Step = {
   readonly device: Device;
   /** What happened to the device, in order. */
   readonly events: readonly DeviceEvent[];
+  /** What the device measured. */
+  readonly readings?: AcceptedReadings;
   readonly said: Said;
 };
 export type Said =
@@ -57,11 +60,17 @@ export function apply(request: VerifiedRequest, decided: Decided, now: number): 
     case "executed": {
       const { decision, acts, at } = decided;
       if ("refusal" in decision) return apply(request, { kind: "settle", refusal: decision.refusal, at }, now);
-      const { result, event, device: change } = decision.effect;
+      const { result, event, device: change, readings } = decision.effect;
       const outcome = { status: "ok", result } as const;
       const paid = event ? { paidUntil: pay(before.paidUntil, acts, now) } : {};
       const after = { ...device, ...change, ...paid, window: usedUp(device, at, outcome), lastSeen: now };
-      return { device: after, events: event ? [...ended, event] : ended, said: { outcome } };
+      const { serialNumber } = device.identity;
+      return {
+        device: after,
+        events: event ? [...ended, event] : ended,
+        ...(readings ? { readings: { seq: at.seq, time: now, serialNumber, ...readings } } : {}),
+        said: { outcome },
+      };
     }
   }
 }

@@ -3,6 +3,7 @@ import { type TokenError, isTokenError } from "@sealpost/protocol/token/token-er
 import type { ServedExchanges } from "../exchanges/exchange.ts";
 import { type Device, devicePuts } from "../registry/device.ts";
 import type { DeviceEvent } from "../registry/events.ts";
+import type { AcceptedReadings } from "../registry/readings.ts";
 import { deviceTarget } from "../registry/journal.ts";
 import type { Put } from "../store/port.ts";
 import { type Decided, type Said, apply, presentDevice } from "./apply.ts";
@@ -18,6 +19,8 @@ export type Folded = {
   /** The very same as `before` where nothing is to be written. */
   readonly after: Device;
   readonly events: readonly DeviceEvent[];
+  /** What the messages measured, in order. */
+  readonly readings: readonly AcceptedReadings[];
   /** One for each message. */
   readonly effects: readonly Effect[];
 };
@@ -36,6 +39,7 @@ export async function fold(
 ): Promise<Folded> {
   let after = device;
   const events: DeviceEvent[] = [];
+  const readings: AcceptedReadings[] = [];
   const effects: Effect[] = [];
   for (const opened of requests) {
     const request = await onState(opened, after);
@@ -46,21 +50,23 @@ export async function fold(
     const step = apply(request, await decide(request, judge(exchanges, request, now), now), now);
     after = step.device;
     events.push(...step.events);
+    if (step.readings) readings.push(step.readings);
     effects.push({ said: step.said, device: after });
   }
-  return { before: device, after, events, effects };
+  return { before: device, after, events, readings, effects };
 }
 
 /**
  * The one write of a fold; no puts: it changes nothing.
  * @param generation the key generation that this function works under
  */
-export function putsOf({ before, after, events }: Folded, generation: number, now: number): Put[] {
+export function putsOf({ before, after, events, readings }: Folded, generation: number, now: number): Put[] {
   if (after === before) return [];
   const readopted: DeviceEvent[] =
     before.stored.window === undefined ? [{ action: "device.readopted", detail: {} }] : [];
   const actor = deviceTarget(before.identity.deviceId);
-  return devicePuts(before, after, generation, { events: [...readopted, ...events], actor, time: now });
+  const happened = { events: [...readopted, ...events], actor, time: now };
+  return devicePuts(before, after, generation, happened, readings);
 }
 
 /** The message as it stands to this state of its device, in which its key may have ended. */

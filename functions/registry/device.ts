@@ -13,6 +13,7 @@ import {
 import type { DeviceEvent } from "./events.ts";
 import { deviceTarget, journalPut } from "./journal.ts";
 import { type Life, lifePut, nextRevision, readLife, revocationKey } from "./life.ts";
+import { type AcceptedReadings, encodeReadings } from "./readings.ts";
 import { type Window, emptyWindow } from "./window.ts";
 import { decodeWindow, encodeWindow } from "./window-codec.ts";
 
@@ -82,8 +83,15 @@ export type Happened = { readonly events: readonly DeviceEvent[]; readonly actor
  * The puts that take the registry from one state of a device to the next. The window item is always among them: its revision, status and key
  * generation are conditions of every change to a device (delivery rule 4). What happens is recorded with it, and kept where no restore takes it
  * back (rule 12).
+ * @param readings accepted in this very change; the table's stream publishes them, and the next change stores none
  */
-export function devicePuts(before: Device, after: Device, generation: number, happened?: Happened): Put[] {
+export function devicePuts(
+  before: Device,
+  after: Device,
+  generation: number,
+  happened?: Happened,
+  readings: readonly AcceptedReadings[] = [],
+): Put[] {
   const { window: storedWindow, identity: storedIdentity, life: storedLife } = before.stored;
   const { status, window, lastSeen, paidUntil } = after;
   const { deviceId } = after.identity;
@@ -108,6 +116,7 @@ export function devicePuts(before: Device, after: Device, generation: number, ha
       ...encodeWindow(window),
       ...(lastSeen === undefined ? {} : { lastSeen }),
       ...(paidUntil === undefined ? {} : { paidUntil }),
+      ...(readings.length === 0 ? {} : { readings: encodeReadings(readings) }),
     },
     when: storedWindow ?? "absent",
   };

@@ -81,6 +81,8 @@ export const windowRecordSchema = z.object({
   lastSeen: z.optional(seconds),
   /** The time up to which acts are paid for; see registry/budget.ts. */
   paidUntil: z.optional(seconds),
+  /** What the last write measured, for the table's stream alone; see registry/readings.ts. */
+  readings: z.optional(z.custom<Uint8Array>((value) => value instanceof Uint8Array)),
 });
 export type WindowRecord = z.infer<typeof windowRecordSchema>;
 
