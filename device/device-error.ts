@@ -13,6 +13,7 @@ export const deviceErrors = {
   "no-update": "There is no firmware update to go on with",
   "on-trial": "The running firmware is not confirmed yet, and the other slot is the way back",
   "queue-full": "Too many messages wait for an answer",
+  "spool-full": "There is no room for more readings",
   // What was handed in
   "package-invalid": "This is not a credential package",
   "argument-invalid": "A value is not one that the protocol allows",

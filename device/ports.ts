@@ -15,8 +15,22 @@ export type KeyStore = {
   create(slot: KeySlot): Promise<DeviceKeys>;
   /** `next` becomes `current`, atomically, and the old `current` is gone. Does nothing without a `next`. */
   promote(): Promise<void>;
-  /** Destroys both slots; does nothing where there is nothing. */
+  /** Null before the first. */
+  readMarker(): Promise<CommandMarker | null>;
+  /** Durable once it resolves. */
+  writeMarker(marker: CommandMarker): Promise<void>;
+  /** Destroys both slots and the marker; does nothing where there is nothing. */
   erase(): Promise<void>;
+};
+
+/**
+ * The last command that a device decided about, written before it is started or refused. It lies beside the keys, so that a state document that was put back has
+ * no command run twice; promoting a candidate keeps it.
+ */
+export type CommandMarker = {
+  readonly deviceId: string;
+  readonly n: number;
+  readonly decision: "run" | "refused";
 };
 
 /** One durable JSON document. */
@@ -120,10 +134,70 @@ export type Timing = {
   random(): number;
 };
 
+/** This start of the machine: what is known of the time where nobody says it. */
+export type Uptime = {
+  /** Another one after each start, 1 to 64 of `A-Za-z0-9-`. */
+  bootId(): Promise<string>;
+  /** Since that start, asleep or not. */
+  seconds(): number;
+};
+
+/** Records of one stream that were handed in together and are sent together. */
+export type SpoolEntry = {
+  /** Never used twice, also not by another process. */
+  readonly id: string;
+  readonly stream: string;
+  /** How many records it holds. */
+  readonly records: number;
+  /** Length of its content. */
+  readonly bytes: number;
+};
+
+export type SpoolInput = { readonly stream: string; readonly records: number; readonly content: string };
+
+/** What happens to readings that find the spool full: the oldest ones make room, or these are refused. */
+export type WhenFull = "drop-oldest" | "refuse";
+
+export type SpoolStatus = {
+  readonly records: number;
+  readonly bytes: number;
+  /** Records that were dropped, for the life of the spool. */
+  readonly dropped: number;
+};
+
+/**
+ * Readings until they are in the queue of messages, bounded by bytes. Several processes may append at any time, none of which holds the home;
+ * all else is for who holds it.
+ */
+export type ReadingSpool = {
+  /**
+   * Durable once it resolves, behind all that this process appended before; a crash leaves the first so many of the entries.
+   * @returns how many records were dropped to make room
+   * @throws DeviceError `spool-full`, and then nothing was appended
+   */
+  append(entries: readonly SpoolInput[], whenFull: WhenFull): Promise<{ readonly dropped: number }>;
+  /** Oldest first. */
+  list(): Promise<readonly SpoolEntry[]>;
+  /**
+   * The contents, in the order of `ids`; null for one that was dropped meanwhile. What is taken stays, and is not dropped any more, until it is
+   * removed; who crashes in between finds it in the list again.
+   */
+  take(ids: readonly string[]): Promise<readonly (string | null)[]>;
+  /** For good. What is not there is passed over. */
+  remove(ids: readonly string[]): Promise<void>;
+  /** As `remove`, and counts them as dropped: nobody can read them. */
+  discard(ids: readonly string[]): Promise<void>;
+  status(): Promise<SpoolStatus>;
+};
+
 export type DevicePorts = {
   readonly keys: KeyStore;
   readonly state: StateStore;
   readonly messages: MessageTransport;
+  /** Only devices that send readings. */
+  readonly readings?: ReadingSpool;
+  /** Without it, a start of the machine is as long as this process. */
+  readonly uptime?: Uptime;
   /** Only devices that update firmware. */
   readonly slots?: FirmwareSlots;
 };

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { constants } from "node:fs";
-import { type FileHandle, mkdir, open, rename, rm, stat } from "node:fs/promises";
-import { dirname } from "node:path";
+import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
 
 import { DeviceError, isDeviceError } from "../device-error.ts";
 
@@ -42,21 +42,82 @@ export async function writeDurable(path: string, content: string): Promise<void>
 }
 
 export async function moveDurable(from: string, to: string): Promise<void> {
+  await moveAllDurable(dirname(to), [[basename(from), basename(to)]]);
+}
+
+/**
+ * All of them with one sync of the folder.
+ * @param moves names in the folder, from and to
+ * @returns of each, whether it was there
+ */
+export async function moveAllDurable(
+  folder: string,
+  moves: readonly (readonly [string, string])[],
+): Promise<readonly boolean[]> {
+  const moved: boolean[] = [];
   try {
-    await checkFolder(dirname(to));
-    await rename(from, to);
-    await syncFolder(dirname(to));
+    await checkFolder(folder);
+    for (const [from, to] of moves) moved.push(await moveOne(join(folder, from), join(folder, to)));
+    if (moved.includes(true)) await syncFolder(folder);
+    return moved;
   } catch (cause) {
-    if (errorCode(cause) !== "ENOENT") throw fileFault(to, cause);
+    if (errorCode(cause) === "ENOENT") return moves.map(() => false);
+    throw fileFault(folder, cause);
+  }
+}
+
+async function moveOne(from: string, to: string): Promise<boolean> {
+  try {
+    await rename(from, to);
+    return true;
+  } catch (cause) {
+    if (errorCode(cause) === "ENOENT") return false;
+    throw fileFault(to, cause);
   }
 }
 
 export async function removeDurable(path: string): Promise<void> {
+  await removeAllDurable(dirname(path), [basename(path)]);
+}
+
+/** All of them with one sync of the folder. */
+export async function removeAllDurable(folder: string, names: readonly string[]): Promise<void> {
   try {
-    await rm(path, { force: true });
-    await syncFolder(dirname(path));
+    for (const name of names) await rm(join(folder, name), { force: true });
+    if (names.length > 0) await syncFolder(folder);
+  } catch (cause) {
+    if (errorCode(cause) !== "ENOENT") throw fileFault(folder, cause);
+  }
+}
+
+/** The names in a folder; none where there is no folder. */
+export async function listFolder(path: string): Promise<readonly string[]> {
+  try {
+    await checkFolder(path);
+    return await readdir(path);
+  } catch (cause) {
+    if (errorCode(cause) === "ENOENT") return [];
+    throw fileFault(path, cause);
+  }
+}
+
+/** Gives back what a file takes, and leaves its name. */
+export async function emptyFile(path: string): Promise<void> {
+  try {
+    await withFile(path, changeOnly, async (file) => file.truncate(0));
   } catch (cause) {
     if (errorCode(cause) !== "ENOENT") throw fileFault(path, cause);
+  }
+}
+
+/** What a process that is gone was writing. Younger ones are left to their writers. */
+const writingMilliseconds = 60_000;
+
+export async function clearAbandoned(folder: string): Promise<void> {
+  for (const name of (await listFolder(folder)).filter((found) => found.endsWith(".tmp"))) {
+    const path = join(folder, name);
+    const found = await stat(path).catch(() => null);
+    if (found && Math.abs(Date.now() - found.mtimeMs) > writingMilliseconds) await removeDurable(path);
   }
 }
 

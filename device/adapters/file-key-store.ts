@@ -4,7 +4,7 @@ import * as z from "zod/mini";
 
 import { DeviceError } from "../device-error.ts";
 import { generateDeviceKeys, importDeviceKeys } from "../keys/device-keys.ts";
-import type { DeviceKeys, KeySlot, KeyStore } from "../ports.ts";
+import type { CommandMarker, DeviceKeys, KeySlot, KeyStore } from "../ports.ts";
 import { moveDurable, readDurable, removeDurable, writeDurable } from "./durable-file.ts";
 
 const coordinate = z.string();
@@ -17,12 +17,15 @@ const privateJwkSchema = z.object({
 });
 const keyFileSchema = z.object({ signing: privateJwkSchema, encryption: privateJwkSchema });
 
+const markerSchema = z.object({ deviceId: z.string(), n: z.int(), decision: z.enum(["run", "refused"]) });
+
 /**
- * Private JWKs (RFC 7518 §6.2.2), one file for each slot, readable by the owner alone. For gateways and trials; a device with a secure element
+ * Private JWKs (RFC 7518 §6.2.2), one file for each slot, readable by the owner alone, and the marker of commands beside them. For gateways and trials; a device with a secure element
  * has its own KeyStore. Keep the folder out of backups (delivery rule 15).
  */
 export function fileKeyStore(folder: string): KeyStore {
   const fileOf = (slot: KeySlot) => join(folder, `${slot}.json`);
+  const markerFile = join(folder, "marker.json");
   const load = async (slot: KeySlot): Promise<DeviceKeys | null> => {
     const text = await readDurable(fileOf(slot));
     return text === null ? null : parseKeys(text, fileOf(slot));
@@ -39,9 +42,17 @@ export function fileKeyStore(folder: string): KeyStore {
     async promote() {
       await moveDurable(fileOf("next"), fileOf("current"));
     },
+    async readMarker() {
+      const text = await readDurable(markerFile);
+      return text === null ? null : parseMarker(text, markerFile);
+    },
+    async writeMarker({ deviceId, n, decision }) {
+      await writeDurable(markerFile, `${JSON.stringify({ deviceId, n, decision })}\n`);
+    },
     async erase() {
       await removeDurable(fileOf("next"));
       await removeDurable(fileOf("current"));
+      await removeDurable(markerFile);
     },
   };
 }
@@ -52,6 +63,15 @@ async function parseKeys(text: string, path: string): Promise<DeviceKeys> {
   } catch {
     // No cause: a parser's message may quote what it read.
     throw new DeviceError("keys-missing", `${path} is damaged`, { path });
+  }
+}
+
+/** Without it nobody can tell whether a command was started. */
+function parseMarker(text: string, path: string): CommandMarker {
+  try {
+    return markerSchema.parse(JSON.parse(text));
+  } catch (cause) {
+    throw new DeviceError("home-broken", `${path} is damaged`, { cause, path });
   }
 }
 

@@ -45,6 +45,10 @@ export const failures = {
   "no-update": { exit: 3, next: "ask for one: `sealpost-device check`, then `sealpost-device update`" },
   "on-trial": { exit: 3, next: "confirm it first: `sealpost-device boot`" },
   "queue-full": { exit: 3, next: "restore the connection and let them be delivered, then try again" },
+  "spool-full": {
+    exit: 3,
+    next: "restore the connection and let them be delivered (`sealpost-device send`), or let the oldest go: --when-full drop-oldest",
+  },
   // 4: what was handed in
   "package-unreadable": { exit: 4, next: "name the file that the operator gave you: `--package FILE`" },
   "package-invalid": {

@@ -49,6 +49,19 @@ for (const [name, open] of Object.entries({
       expect(await store.load("next")).toBeNull();
     });
 
+    test("ok/the marker of commands: the last one, kept by a renewal, gone with the keys", async () => {
+      const store = open();
+      expect(await store.readMarker()).toBeNull();
+      await store.create("current");
+      await store.create("next");
+      await store.writeMarker({ deviceId: "d", n: 1, decision: "run" });
+      await store.writeMarker({ deviceId: "d", n: 2, decision: "refused" });
+      await store.promote();
+      expect(await store.readMarker()).toEqual({ deviceId: "d", n: 2, decision: "refused" });
+      await store.erase();
+      expect(await store.readMarker()).toBeNull();
+    });
+
     test("ok/erased, twice", async () => {
       const store = open();
       await store.erase();
@@ -172,6 +185,8 @@ describe("files", () => {
     const failure = await keys.load("current").catch((error: unknown) => error);
     expect(failure).toMatchObject({ code: "keys-missing" });
     expect(String(failure)).not.toContain(secret.slice(0, 10));
+    await writeFile(join(folder, "marker.json"), '{"n":');
+    await expect(keys.readMarker()).rejects.toMatchObject({ code: "home-broken", path: join(folder, "marker.json") });
     await writeFile(join(folder, "state.json"), "{");
     await expect(fileStateStore(join(folder, "state.json")).load()).rejects.toMatchObject({ code: "home-broken" });
   });

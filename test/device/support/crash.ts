@@ -3,6 +3,7 @@ import type {
   FirmwareSlots,
   KeyStore,
   MessageTransport,
+  ReadingSpool,
   StateStore,
 } from "../../../device/ports.ts";
 import type { Home } from "./bench.ts";
@@ -33,6 +34,8 @@ function dyingHome(home: Home, strikeAt: number, strike: Strike): Home & { reado
     load: (slot) => guard(() => home.keys.load(slot)),
     create: (slot) => guard(() => home.keys.create(slot)),
     promote: () => guard(() => home.keys.promote()),
+    readMarker: () => guard(() => home.keys.readMarker()),
+    writeMarker: (marker) => guard(() => home.keys.writeMarker(marker)),
     erase: () => guard(() => home.keys.erase()),
   };
   const state: StateStore = {
@@ -58,6 +61,7 @@ function dyingHome(home: Home, strikeAt: number, strike: Strike): Home & { reado
     messages,
     bootstrap,
     ...(home.slots && { slots: dyingSlots(home.slots, guard) }),
+    ...(home.readings && { readings: dyingSpool(home.readings, guard) }),
     calls: () => calls,
   };
 }
@@ -70,6 +74,17 @@ function dyingSlots(slots: FirmwareSlots, guard: <T>(work: () => Promise<T>) => 
     sha256: (size) => guard(() => slots.sha256(size)),
     markBootable: (firmware) => guard(() => slots.markBootable(firmware)),
     confirm: () => guard(() => slots.confirm()),
+  };
+}
+
+function dyingSpool(spool: ReadingSpool, guard: <T>(work: () => Promise<T>) => Promise<T>): ReadingSpool {
+  return {
+    append: (entries, whenFull) => guard(() => spool.append(entries, whenFull)),
+    list: () => guard(() => spool.list()),
+    take: (ids) => guard(() => spool.take(ids)),
+    remove: (ids) => guard(() => spool.remove(ids)),
+    discard: (ids) => guard(() => spool.discard(ids)),
+    status: () => guard(() => spool.status()),
   };
 }
 
