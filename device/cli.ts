@@ -9,6 +9,7 @@ import { globalOptions } from "./cli/global-options.ts";
 import { Output } from "./cli/output.ts";
 import { registerRegistration } from "./cli/registration.ts";
 import { registerRenewal } from "./cli/renewal.ts";
+import { registerRun } from "./cli/run.ts";
 import { registerStatus } from "./cli/status.ts";
 import manifest from "./package.json" with { type: "json" };
 
@@ -43,6 +44,7 @@ registerRegistration(program);
 registerFirmware(program);
 registerRenewal(program);
 registerDeregistration(program);
+registerRun(program);
 registerStatus(program);
 
 try {

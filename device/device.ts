@@ -18,6 +18,7 @@ import { settleRenewal } from "./identity/renewal.ts";
 import { settleReadings } from "./readings.ts";
 import { settleRegistration } from "./registration.ts";
 import { exchangeCertificates } from "./identity/bootstrap.ts";
+import { certifiedAt } from "./identity/device-certificate.ts";
 import { KeyRenewal } from "./identity/key-renewal.ts";
 import { thumbprints } from "./keys/device-keys.ts";
 import { DeviceError, isDeviceError } from "./device-error.ts";
@@ -202,7 +203,8 @@ export class Device {
     const { state } = this.#cell;
     if (!this.#line || state?.phase !== "enrolled") return statusOf(state);
     const { serviceKeys, renewals } = this.#line;
-    return { ...statusOf(state, serviceKeys), signingKey: renewals.signingKey };
+    const certified = certifiedAt(state.certificate);
+    return { ...statusOf(state, serviceKeys), signingKey: renewals.signingKey, certified };
   }
 
   async #leave({ outbox, patience }: Begun, body: RequestOf<typeof deregistration>): Promise<void> {

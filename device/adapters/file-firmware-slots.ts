@@ -38,6 +38,8 @@ export type FileFirmwareSlots = FirmwareSlots & {
    * @param comesUp whether the firmware that is tried works; if not, the bootloader is back where it was
    */
   boot(comesUp: boolean): Promise<void>;
+  /** The file of the inactive slot. */
+  imagePath(): Promise<string>;
 };
 
 /** Two image files `a.bin` and `b.bin` in a folder, and `slots.json` as the bootloader's own memory. */
@@ -79,6 +81,9 @@ export function fileFirmwareSlots(folder: string): FileFirmwareSlots {
       const known = text === null ? null : parseSlots(text, file);
       if (known?.running.counter === running.counter && known.running.version === running.version) return;
       await save({ active: known?.active ?? "a", running, previous: null, next: null });
+    },
+    async imagePath() {
+      return inactive(await load());
     },
     async boot(comesUp) {
       const { active, running, previous, next } = await load();

@@ -17,11 +17,16 @@ const processMarkSchema = z.object({
 export type ProcessMark = z.infer<typeof processMarkSchema>;
 
 export async function ownMark(): Promise<ProcessMark> {
+  return markOf(process.pid);
+}
+
+/** @param pid of this process or one that it started */
+export async function markOf(pid: number): Promise<ProcessMark> {
   return {
-    pid: process.pid,
+    pid,
     boot: await readLine("/proc/sys/kernel/random/boot_id"),
     namespace: await readlink("/proc/self/ns/pid").catch(() => null),
-    started: (await readStat("self"))?.started ?? null,
+    started: (await readStat(pid === process.pid ? "self" : String(pid)))?.started ?? null,
   };
 }
 

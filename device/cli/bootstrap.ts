@@ -51,7 +51,8 @@ async function bootstrap(credentialPackage: unknown, { ports, options, output }:
   output.result(before === "enrolled" ? already : done, { deviceId, serviceId, signingKey });
 }
 
-async function readPackage(file: string): Promise<unknown> {
+/** @throws CommandError `package-unreadable`; DeviceError `package-invalid` */
+export async function readPackage(file: string): Promise<unknown> {
   let bytes: Uint8Array;
   try {
     bytes = await readFile(file);

@@ -44,7 +44,8 @@ function parseUrl(text: string): string {
   throw new InvalidArgumentError(`It ${parsed.defect}. Give an address such as http://relay.example:8080.`);
 }
 
-function parseSeconds(text: string): number {
+/** For options that take a number that is not negative. */
+export function parseSeconds(text: string): number {
   const seconds = Number(text);
   if (text.trim() !== "" && Number.isFinite(seconds) && seconds >= 0) return seconds;
   throw new InvalidArgumentError("Give a number of seconds.");

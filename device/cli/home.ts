@@ -10,7 +10,7 @@ import { lockHome } from "../adapters/home-lock.ts";
 import { nodeMessageTransport } from "../adapters/node-message-transport.ts";
 import { Device } from "../device.ts";
 import type { DeviceOptions } from "../options.ts";
-import type { DevicePorts } from "../ports.ts";
+import type { DevicePorts, StateStore } from "../ports.ts";
 import { readGlobalOptions } from "./global-options.ts";
 import { Output } from "./output.ts";
 
@@ -43,6 +43,11 @@ export function openHome(command: Command): Home {
       onRetry: ({ seconds, why }) => output.note(`${why}; trying again in ${seconds.toFixed(1)} s`),
     },
   };
+}
+
+/** What `run` remembers, beside the device's own state. */
+export function agentRecordStore(folder: string): StateStore {
+  return fileStateStore(join(folder, "agent.json"));
 }
 
 /** Runs a verb with the home locked: no two commands send from one queue. A home that does not exist is not made by looking into it. */

@@ -34,6 +34,11 @@ export class Output {
     if (!this.#options.json && !this.#options.quiet) process.stderr.write(`${paint(process.stderr, "dim", text)}\n`);
   }
 
+  /** A line of a log that never ends, in the form that the caller gave it. */
+  line(text: string): void {
+    if (!this.#options.quiet) process.stderr.write(`${text}\n`);
+  }
+
   get showsProgress(): boolean {
     return !this.#options.json && !this.#options.quiet;
   }

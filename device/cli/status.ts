@@ -1,5 +1,7 @@
 import type { Command } from "commander";
 
+import { lineOf } from "../agent/acts.ts";
+import { type AgentRecord, parseAgentRecord } from "../agent/record.ts";
 import { DeviceError } from "../device-error.ts";
 import { storedThumbprints } from "../keys/device-keys.ts";
 import { toSettings } from "../options.ts";
@@ -9,7 +11,7 @@ import type { Enrolled } from "../state/state.ts";
 import { statusOf } from "../state/status-of.ts";
 import { StateCell } from "../state/state-cell.ts";
 import { ServiceKeys } from "../trust/service-keys.ts";
-import { type Home, openHome } from "./home.ts";
+import { type Home, agentRecordStore, openHome } from "./home.ts";
 
 export function registerStatus(program: Command): void {
   program
@@ -20,7 +22,10 @@ export function registerStatus(program: Command): void {
     .action(async (_options: unknown, command: Command) => {
       const home = openHome(command);
       const status = await readStatus(home);
-      home.output.result(linesOf(status, home.folder), status);
+      const record = await readRecord(home.folder);
+      const agent = record && { failures: record.failures, acts: record.acts };
+      const lines = [...linesOf(status, home.folder), ...actLines(record)];
+      home.output.result(lines, { ...status, ...(agent && { agent }) });
     });
 }
 
@@ -31,6 +36,21 @@ async function readStatus({ ports, options }: Home): Promise<DeviceStatus> {
   if (state?.phase !== "enrolled") return statusOf(state);
   const serviceKeys = await ServiceKeys.open(cell, toSettings(options).timing);
   return { ...statusOf(state, serviceKeys), signingKey: await presentKey(ports.keys, state) };
+}
+
+/** What `run` wrote down, whether or not it runs. */
+async function readRecord(folder: string): Promise<AgentRecord | null> {
+  return parseAgentRecord(await agentRecordStore(folder).load());
+}
+
+const shownActs = 8;
+
+function actLines(record: AgentRecord | null): string[] {
+  const acts = record?.acts.slice(-shownActs) ?? [];
+  return acts.map(({ time, ...act }, index) => {
+    const when = time === null ? "" : `${new Date(time * 1000).toISOString().slice(0, 19)}Z  `;
+    return `${(index === 0 ? "agent" : "").padEnd(12)} ${when}${lineOf(act)}`;
+  });
 }
 
 /** The candidate once the state names it, and else whatever the store has: the state may have been put back from before a renewal. */

@@ -51,6 +51,15 @@ export async function verifyDeviceCertificate(
   }
 }
 
+/**
+ * When a certificate that was verified before was made.
+ * @param certificate base64 DER
+ * @returns Unix seconds
+ */
+export function certifiedAt(certificate: string): number {
+  return Math.floor(read(certificate).tbsCertificate.validity.notBefore.getTime().getTime() / 1000);
+}
+
 function read(certificate: string): Certificate {
   return parseDer(fromBase64(certificate), Certificate, "certificate");
 }

@@ -24,6 +24,8 @@ export type DeviceStatus = {
   readonly pending?: readonly { readonly seq: number; readonly operation: string }[];
   readonly unknown?: readonly UnknownFate[];
   readonly signingKey?: string;
+  /** When its certificate was made, Unix seconds. */
+  readonly certified?: number;
   readonly trustVersion?: number;
   readonly keySet?: { readonly version: number; readonly exp: number };
   readonly time?: number;
