@@ -4,6 +4,8 @@ import type { IGrantable, IRole } from "aws-cdk-lib/aws-iam";
 import { Key, KeySpec, KeyUsage } from "aws-cdk-lib/aws-kms";
 import { Construct } from "constructs";
 
+import type { Use } from "../functions/custody/custodies.ts";
+
 export interface KeysProps {
   /** Part of the decryption key's id: a new generation is a new key. */
   readonly keyGeneration: number;
@@ -12,7 +14,7 @@ export interface KeysProps {
 }
 
 /**
- * Every key of the service, each for one purpose; none ever leaves KMS. All are multi-Region from creation, because
+ * Every key of the service that lasts, each for one purpose; none ever leaves KMS. All are multi-Region from creation, because
  * a key cannot become so later and a second Region without the same keys is a second root of trust.
  */
 export class Keys extends Construct {
@@ -68,6 +70,11 @@ export class Keys extends Construct {
         }),
       );
     }
+  }
+
+  /** The key that messages are signed with or opened by, where that is in KMS. */
+  messageKey(use: Use): Key {
+    return { signing: this.messageSigning, decryption: this.messageDecryption }[use];
   }
 
   /** To make a content key and its wrapped form. */

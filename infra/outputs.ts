@@ -2,6 +2,7 @@ import { CfnOutput, Stack } from "aws-cdk-lib";
 
 import type { Api } from "./api.ts";
 import type { Edge } from "./edge.ts";
+import type { Epochs } from "./epochs.ts";
 import type { FirmwareStore } from "./firmware-store.ts";
 import type { FunctionName } from "./function-code.ts";
 import type { Keys } from "./keys.ts";
@@ -19,6 +20,7 @@ export interface OutputsProps {
   readonly functions: Readonly<Record<FunctionName, { readonly handler: { readonly functionName: string } }>>;
   readonly registry: Registry;
   readonly trust: Trust;
+  readonly epochs: Epochs;
 }
 
 /** Gives the stack the outputs that operators and tools address the service by, under names that are fixed. */
@@ -35,7 +37,7 @@ export function addOutputs(props: OutputsProps): void {
 }
 
 function outputs(props: OutputsProps, { region }: Stack): Record<string, string> {
-  const { serviceId, api, edge, firmwareStore, keys, policies, functions, registry, trust } = props;
+  const { serviceId, api, edge, firmwareStore, keys, policies, functions, registry, trust, epochs } = props;
   const domain = edge.distribution.distributionDomainName;
   return {
     ServiceId: serviceId,
@@ -66,5 +68,6 @@ function outputs(props: OutputsProps, { region }: Stack): Record<string, string>
     ReleasesTable: registry.releases.tableName,
     TrustTable: trust.table.tableName,
     JournalTable: registry.journal.tableName,
+    EpochsTable: epochs.table.tableName,
   };
 }

@@ -1,5 +1,6 @@
 import { RetentionDays } from "aws-cdk-lib/aws-logs";
 
+import { custodies, epochDays } from "../functions/custody/custodies.ts";
 import type { FunctionCode } from "./function-code.ts";
 
 /** Requests a second and burst of one route, above which API Gateway answers 429 itself. */
@@ -41,6 +42,33 @@ export interface SealpostProps {
    */
   readonly messageThrottle?: Throttle;
   /**
+   * Where the private key is that signs replies: in KMS for good, or `epoch`: a key that changes, wrapped by KMS, in the clear in the memory of the
+   * message function.
+   * @default "kms"
+   */
+  readonly signingCustody?: "kms" | "epoch";
+  /**
+   * The same of the key that requests are sealed to. A key that is erased opens no request that somebody recorded.
+   * @default "kms"
+   */
+  readonly decryptionCustody?: "kms" | "epoch";
+  /**
+   * Days for which a key of custody `epoch` signs replies, 8 to 365.
+   * @default 8
+   */
+  readonly signingEpochDays?: number;
+  /**
+   * Days for which requests are sealed to a key of custody `epoch`, 8 to 365. It is erased about 15 days after its last one.
+   * @default 8
+   */
+  readonly decryptionEpochDays?: number;
+  /**
+   * Set with the deployment that changes a custody: keys of the other custody then serve on, until what was sealed to them, or will be signed by them,
+   * may no longer come. The log of the key-set function says how many are still `leaving`; take it away when there are none.
+   * @default false: they end at once, and a message that was under way is sealed again
+   */
+  readonly custodyHandover?: boolean;
+  /**
    * Whether tables, keys, firmware and logs outlive the stack, and refuse to be deleted before.
    * @default true
    */
@@ -67,6 +95,11 @@ export const defaults = {
   firmwareNoncurrentDays: 30,
   bootstrapThrottle: { rate: 50, burst: 100 },
   messageThrottle: { rate: 500, burst: 1000 },
+  signingCustody: "kms",
+  decryptionCustody: "kms",
+  signingEpochDays: epochDays.least,
+  decryptionEpochDays: epochDays.least,
+  custodyHandover: false,
   retain: true,
   emulated: false,
 } as const satisfies Omit<SealpostProps, "serviceId" | "functionCode">;
@@ -86,6 +119,15 @@ const retentionPeriods = Object.values(RetentionDays).filter((value) => typeof v
 const throttle = {
   holds: (value) => isRecord(value) && Object.keys(value).length === 2 && isCount(value.rate) && isCount(value.burst),
   expected: '{ "rate": requests a second, "burst": requests }, whole numbers from 1',
+} as const satisfies Omit<Rule, "why">;
+
+const custody = {
+  holds: (value) => custodies.some((known) => known === value),
+  expected: custodies.map((known) => JSON.stringify(known)).join(" or "),
+} as const satisfies Omit<Rule, "why">;
+const epochDaysRule = {
+  holds: (value) => isCount(value) && value >= epochDays.least && value <= epochDays.most,
+  expected: `a whole number of days from ${epochDays.least} to ${epochDays.most}`,
 } as const satisfies Omit<Rule, "why">;
 
 const rules = {
@@ -116,6 +158,21 @@ const rules = {
   messageThrottle: {
     ...throttle,
     why: "each message costs RSA operations of KMS, whose quota the whole account shares",
+  },
+  signingCustody: { ...custody, why: "it says where the private key is that signs replies" },
+  decryptionCustody: { ...custody, why: "it says where the private key is that requests are sealed to" },
+  signingEpochDays: {
+    ...epochDaysRule,
+    why: "the next key is listed for a week before it is preferred, one at a time",
+  },
+  decryptionEpochDays: {
+    ...epochDaysRule,
+    why: "the next key is listed for a week before it is preferred, one at a time",
+  },
+  custodyHandover: {
+    holds: (value) => typeof value === "boolean",
+    expected: "true or false",
+    why: "it lets keys of the other custody serve on",
   },
 } as const satisfies Record<keyof SealpostMembers, Rule>;
 

@@ -2,6 +2,7 @@ import { join } from "node:path";
 
 import { Tags } from "aws-cdk-lib";
 import type { HttpApi } from "aws-cdk-lib/aws-apigatewayv2";
+import type { Alarm } from "aws-cdk-lib/aws-cloudwatch";
 import type { Distribution } from "aws-cdk-lib/aws-cloudfront";
 import type { TableV2 } from "aws-cdk-lib/aws-dynamodb";
 import type { IGrantable, ManagedPolicy } from "aws-cdk-lib/aws-iam";
@@ -13,6 +14,7 @@ import { acknowledgeExceptions } from "./acknowledged.ts";
 import { Api } from "./api.ts";
 import { BootstrapApi } from "./bootstrap-api.ts";
 import { Edge } from "./edge.ts";
+import { Epochs } from "./epochs.ts";
 import { FirmwareStore } from "./firmware-store.ts";
 import { functionCodeIn } from "./function-code.ts";
 import type { FunctionName } from "./function-code.ts";
@@ -27,7 +29,7 @@ import type { SealpostProps } from "./props.ts";
 import { Registry } from "./registry.ts";
 import { Trust } from "./trust.ts";
 
-/** The stateful resources of one service, to back up or to watch. Their logical ids are kept from release to release. */
+/** The stateful resources of one service, to back up or to watch; not the table of epochs, which nothing may copy. Their logical ids are kept from release to release. */
 export interface SealpostTables {
   readonly credentials: TableV2;
   readonly devices: TableV2;
@@ -64,6 +66,8 @@ export class Sealpost extends Construct {
   readonly firmwareBucket: Bucket;
   readonly tables: SealpostTables;
   readonly policies: SealpostPolicies;
+  /** Has no action yet: give it those of the account. */
+  readonly keySetAlarm: Alarm;
   /** For alarms: their grants are complete. */
   readonly functions: Readonly<Record<FunctionName, LambdaFunction>>;
   readonly #policies: OperatorPolicies;
@@ -82,9 +86,17 @@ export class Sealpost extends Construct {
     } = settle(this, props);
     const settings = { logRetentionDays, retain };
 
+    const custody = {
+      signingCustody: more.signingCustody,
+      decryptionCustody: more.decryptionCustody,
+      signingEpochDays: more.signingEpochDays,
+      decryptionEpochDays: more.decryptionEpochDays,
+      custodyHandover: more.custodyHandover,
+    };
     const keys = new Keys(this, "Keys", { keyGeneration, retain });
     const registry = new Registry(this, "Registry", { retain });
     const trust = new Trust(this, "Trust", { retain });
+    const epochs = new Epochs(this, "Epochs", { serviceId, retain });
     const api = new Api(this, "Api", settings);
     const firmwareStore = new FirmwareStore(this, "FirmwareStore", {
       noncurrentDays: more.firmwareNoncurrentDays,
@@ -105,8 +117,10 @@ export class Sealpost extends Construct {
     const messageApi = new MessageApi(this, "MessageApi", {
       serviceId,
       keyGeneration,
+      custody,
       api,
       keys,
+      epochs,
       registry,
       trust,
       settings,
@@ -115,8 +129,11 @@ export class Sealpost extends Construct {
     });
     const keySet = new KeySet(this, "KeySet", {
       serviceId,
+      keyGeneration,
+      custody,
       api,
       keys,
+      epochs,
       trust,
       settings,
       code: { sign: code["key-set-sign"], read: code["key-set-read"] },
@@ -141,8 +158,8 @@ export class Sealpost extends Construct {
       operator: operatorApi.function,
     } as const satisfies Record<FunctionName, unknown>;
     keys.denyOperatorKeys(Object.values(functions).map(({ role }) => role));
-    acknowledgeExceptions({ api, firmwareStore, edge, operatorPolicies: policies }, emulated);
-    addOutputs({ serviceId, api, edge, firmwareStore, keys, policies, functions, registry, trust });
+    acknowledgeExceptions({ api, epochs, firmwareStore, edge, operatorPolicies: policies }, emulated);
+    addOutputs({ serviceId, api, edge, firmwareStore, keys, policies, functions, registry, trust, epochs });
     Tags.of(this).add("sealpost:service", serviceId);
 
     this.httpApi = api.httpApi;
@@ -162,6 +179,7 @@ export class Sealpost extends Construct {
       "key-set-read": functions["key-set-read"].handler,
       operator: functions.operator.handler,
     };
+    this.keySetAlarm = keySet.alarm;
     this.policies = policies;
     this.#policies = policies;
   }
@@ -203,6 +221,11 @@ function settle(scope: Construct, props: SealpostProps) {
     firmwareNoncurrentDays: props.firmwareNoncurrentDays ?? defaults.firmwareNoncurrentDays,
     bootstrapThrottle: props.bootstrapThrottle ?? defaults.bootstrapThrottle,
     messageThrottle: props.messageThrottle ?? defaults.messageThrottle,
+    signingCustody: props.signingCustody ?? defaults.signingCustody,
+    decryptionCustody: props.decryptionCustody ?? defaults.decryptionCustody,
+    signingEpochDays: props.signingEpochDays ?? defaults.signingEpochDays,
+    decryptionEpochDays: props.decryptionEpochDays ?? defaults.decryptionEpochDays,
+    custodyHandover: props.custodyHandover ?? defaults.custodyHandover,
     retain: props.retain ?? defaults.retain,
     emulated: props.emulated ?? defaults.emulated,
     functionCode: props.functionCode ?? functionCodeIn(join(import.meta.dirname, "functions")),

@@ -22,10 +22,12 @@ const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 const names = ["local", "production"] as const;
 
-/** The names of context that each stage reads. A local stack lives as long as its data, so its generation may rise by the way. */
+/** Members that a local stack takes by the way: it lives as long as its data. */
+const experiments = ["keyGeneration", "signingCustody", "decryptionCustody", "custodyHandover"] as const;
+/** The names of context that each stage reads. */
 const contextNames = {
   production: ["stage", "stages"],
-  local: ["stage", "stages", "assetsBucket", "keyGeneration"],
+  local: ["stage", "stages", "assetsBucket", ...experiments],
 } as const satisfies Record<StageConfig["name"], readonly string[]>;
 /** Names without a colon that the CDK's own commands write; all its others have one. */
 const cdkNames = ["acknowledged-issue-numbers", "cli-telemetry"];
@@ -43,12 +45,8 @@ export function readStage({ context, endpoint }: StageInput): StageReading {
   if (!isRecord(lasting)) {
     return { problem: `stage ${name} has no members: add context.stages.${name} to cdk.json` };
   }
-  const { keyGeneration } = context;
-  // Text of the command line; what is no number is shown as it was given.
-  const config = {
-    ...lasting,
-    ...(keyGeneration !== undefined && { keyGeneration: Number(keyGeneration) || keyGeneration }),
-  };
+  const given = experiments.flatMap((name) => (context[name] === undefined ? [] : [[name, valueOf(context[name])]]));
+  const config = { ...lasting, ...Object.fromEntries(given) };
   const correct = `correct context.stages.${name} in cdk.json`;
   const unknown = Object.keys(config).find((member) => !members.includes(member));
   if (unknown !== undefined) {
@@ -58,6 +56,12 @@ export function readStage({ context, endpoint }: StageInput): StageReading {
   return name === "production"
     ? { stage: { ...config, name } }
     : readEmulator({ ...config, name }, context.assetsBucket, endpoint);
+}
+
+/** Text of the command line as the value that it names; what is neither number nor truth is shown as it was given. */
+function valueOf(text: unknown): unknown {
+  if (text === "true" || text === "false") return text === "true";
+  return Number(text) || text;
 }
 
 /** What is given and read by nobody would be taken for done, and what is given once is forgotten by the next deploy. */

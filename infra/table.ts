@@ -7,12 +7,21 @@ import type { Construct } from "constructs";
 
 type TableShape = Pick<TablePropsV2, "partitionKey" | "sortKey" | "globalSecondaryIndexes" | "timeToLiveAttribute">;
 
-/** On demand, with point-in-time recovery; `retain` keeps it from being deleted, with the stack or alone. */
-export function createTable(scope: Construct, id: string, retain: boolean, shape: TableShape): TableV2 {
+/**
+ * On demand; `retain` keeps it from being deleted, with the stack or alone.
+ * @param recovery to any moment of the last 35 days, or none: what is overwritten or deleted there is gone
+ */
+export function createTable(
+  scope: Construct,
+  id: string,
+  retain: boolean,
+  shape: TableShape,
+  recovery: "point-in-time" | "none" = "point-in-time",
+): TableV2 {
   return new TableV2(scope, id, {
     ...shape,
     billing: Billing.onDemand(),
-    pointInTimeRecoverySpecification: { pointInTimeRecoveryEnabled: true },
+    pointInTimeRecoverySpecification: { pointInTimeRecoveryEnabled: recovery === "point-in-time" },
     deletionProtection: retain,
     removalPolicy: retain ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY,
   });

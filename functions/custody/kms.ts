@@ -1,4 +1,10 @@
-import { DecryptCommand, GetPublicKeyCommand, type KMSClient, SignCommand } from "@aws-sdk/client-kms";
+import {
+  DecryptCommand,
+  GenerateDataKeyPairWithoutPlaintextCommand,
+  GetPublicKeyCommand,
+  type KMSClient,
+  SignCommand,
+} from "@aws-sdk/client-kms";
 import { derToRaw } from "@sealpost/protocol/token/der.ts";
 import { thumbprint } from "@sealpost/protocol/token/keys.ts";
 import { toSigningJwk, type SigningJwk } from "@sealpost/protocol/suites/suites.ts";
@@ -7,7 +13,14 @@ import { es256 } from "@sealpost/protocol/suites/es256.ts";
 import { TokenError } from "@sealpost/protocol/token/token-error.ts";
 
 import { lazily } from "./lazily.ts";
-import type { ContentKeyOpener, PresentKeys, ServerKeys, SignerWithKey, SigningKeySource } from "./port.ts";
+import type {
+  ContentKeyOpener,
+  MakeWrappedPair,
+  PresentKeys,
+  ServerKeys,
+  SignerWithKey,
+  SigningKeySource,
+} from "./port.ts";
 import { awsErrorName, awsFault } from "../fault/aws-fault.ts";
 
 /** Keys in KMS: custody `kms`. Private keys never leave it. */
@@ -35,10 +48,19 @@ export function kmsSigningKey(kms: KMSClient, keyArn: string): SigningKeySource 
 /** Signs with an ECC_NIST_P256 key. Its public key is read once. */
 export async function kmsSigner(kms: KMSClient, keyArn: string): Promise<SignerWithKey> {
   const jwk = await ecPublicKey(kms, keyArn);
+  return knownKmsSigner(kms, keyArn, { jwk, kid: await thumbprint(jwk), alg: es256.alg });
+}
+
+/** The same with a key whose public half is known. */
+export function knownKmsSigner(
+  kms: KMSClient,
+  keyArn: string,
+  { jwk, kid, alg }: Omit<SignerWithKey, "sign">,
+): SignerWithKey {
   return {
     jwk,
-    kid: await thumbprint(jwk),
-    alg: es256.alg,
+    kid,
+    alg,
     async sign(data) {
       // KMS takes at most 4,096 bytes as a message; a digest has no such bound and is less to send.
       const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", data));
@@ -60,10 +82,19 @@ export async function kmsSigner(kms: KMSClient, keyArn: string): Promise<SignerW
 /** Opens content keys with an RSA_2048 decryption key (RSA-OAEP-256). */
 export async function kmsContentKeyOpener(kms: KMSClient, keyArn: string): Promise<ContentKeyOpener> {
   const jwk = await rsaPublicKey(kms, keyArn);
+  return knownKmsOpener(kms, keyArn, { jwk, kid: await thumbprint(jwk), alg: rsaOaep256.alg });
+}
+
+/** The same with a key whose public half is known. */
+export function knownKmsOpener(
+  kms: KMSClient,
+  keyArn: string,
+  { jwk, kid, alg }: Omit<ContentKeyOpener, "open">,
+): ContentKeyOpener {
   return {
     jwk,
-    kid: await thumbprint(jwk),
-    alg: rsaOaep256.alg,
+    kid,
+    alg,
     async open(encryptedKey) {
       // Anything else cannot be a ciphertext of this key and is not worth a call.
       if (encryptedKey.length !== 256) throw new TokenError("decryption", "encrypted key");
@@ -97,15 +128,33 @@ export async function kmsUnwrap(
   kms: KMSClient,
   keyArn: string,
   wrapped: string,
-  context: Record<string, string>,
+  context: Readonly<Record<string, string>>,
 ): Promise<Uint8Array> {
   const command = new DecryptCommand({
     KeyId: keyArn,
     CiphertextBlob: Buffer.from(wrapped, "base64"),
-    EncryptionContext: context,
+    EncryptionContext: { ...context },
   });
   const { Plaintext: secret } = await call("KMS Decrypt", () => kms.send(command));
   return new Uint8Array(secret ?? []);
+}
+
+/** Makes key pairs whose private halves are wrapped by a symmetric key; none of them is ever in the clear here. */
+export function kmsWrappedPairs(kms: KMSClient, keyArn: string): MakeWrappedPair {
+  return async (context) => {
+    const command = new GenerateDataKeyPairWithoutPlaintextCommand({
+      KeyId: keyArn,
+      KeyPairSpec: "ECC_NIST_P256",
+      EncryptionContext: { ...context },
+    });
+    const { PublicKey: publicKey, PrivateKeyCiphertextBlob: wrapped } = await call("KMS GenerateDataKeyPair", () =>
+      kms.send(command),
+    );
+    return {
+      publicKey: new Uint8Array(publicKey ?? []),
+      wrapped: Buffer.from(wrapped ?? []).toString("base64"),
+    };
+  };
 }
 
 async function ecPublicKey(kms: KMSClient, keyArn: string): Promise<SigningJwk> {

@@ -18,11 +18,16 @@ export type ContentKeyOpener = {
 
 export type SignerWithKey = Signer & { readonly jwk: SigningJwk };
 
-/** The message keys of one moment: what the message function uses and the key set lists. */
+/** The message keys of one moment, as the message function uses them. */
 export type PresentKeys = {
-  /** Keys that requests may be sealed to, in the order of preference. */
+  /** Keys that requests may be sealed to. */
   readonly openers: readonly ContentKeyOpener[];
   readonly replySigner: SignerWithKey;
+  /**
+   * Looks for a key that is not among `openers`, where keys come while the service runs. Not for every such request: anyone can name a key.
+   * @throws Fault if the custody does not answer
+   */
+  readonly lookAgain?: (kid: string) => Promise<ContentKeyOpener | undefined>;
 };
 
 /** The service's message keys. A custody may fetch them at first use, and change them while the service runs. */
@@ -36,3 +41,14 @@ export type ServerKeys = {
 
 /** A key that signs for one purpose, fetched at first use. */
 export type SigningKeySource = () => Promise<SignerWithKey>;
+
+/** What a wrapped private half is bound to: unwrapped under another one it does not open. */
+export type EpochContext = { readonly service: string; readonly use: string; readonly epoch: string };
+
+/** Makes a P-256 pair whose private half nobody sees: DER of the public key (RFC 5280 SubjectPublicKeyInfo), and the wrapped PKCS#8, base64. */
+export type MakeWrappedPair = (
+  context: EpochContext,
+) => Promise<{ readonly publicKey: Uint8Array<ArrayBuffer>; readonly wrapped: string }>;
+
+/** Gives the PKCS#8 of a wrapped private half (RFC 5958, DER). */
+export type Unwrap = (wrapped: string, context: EpochContext) => Promise<Uint8Array>;

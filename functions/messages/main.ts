@@ -16,13 +16,14 @@ const store = dynamodbStore(dynamodbClient(), {
   releases: environment.RELEASES_TABLE,
   trust: environment.TRUST_TABLE,
   journal: environment.JOURNAL_TABLE,
+  epochs: environment.EPOCHS_TABLE,
 });
 const serviceId = environment.SERVICE_ID;
 export const handler = makeHandler({
   serviceId,
   generation: Number(environment.KEY_GENERATION),
   store,
-  serverKeys: serverKeys(kms, environment),
+  serverKeys: serverKeys(kms, store, environment),
   readCatchUp: () => readCatchUp(store),
   documentVersions: cachedVersions(
     () => readDocumentVersions(store),

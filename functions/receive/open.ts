@@ -13,7 +13,7 @@ import { ifUsable } from "@sealpost/protocol/documents/open.ts";
 import { TokenError } from "@sealpost/protocol/token/token-error.ts";
 import * as z from "zod/mini";
 
-import type { PresentKeys } from "../custody/port.ts";
+import type { ContentKeyOpener, PresentKeys } from "../custody/port.ts";
 import { type Device, readDevice } from "../registry/device.ts";
 import { type Speaking, keysInForce, speakingKeys } from "../registry/key-ring.ts";
 import type { DeviceKeys } from "../store/records.ts";
@@ -62,11 +62,11 @@ export type VerifiedRequest = {
  */
 export async function openRequest(
   ports: MessagePorts,
-  { openers }: Pick<PresentKeys, "openers">,
+  present: Pick<PresentKeys, "openers" | "lookAgain">,
   token: string,
 ): Promise<VerifiedRequest> {
   const sealed = parseRequest(token);
-  const opener = presentKey(openers, sealed.header.kid, sealed.header.alg);
+  const opener = await presentKey(present, sealed.header.kid, sealed.header.alg);
   const epk = "epk" in sealed.header ? sealed.header.epk : undefined;
   const jws = await sealed.decrypt(await opener.open(sealed.encryptedKey, epk));
   const binding = parseRequestBinding(jws);
@@ -87,8 +87,12 @@ export async function reopenRequest(request: VerifiedRequest, device: Device): P
   return { ...request, device, ...(await signingKeys(device, request.kid)) };
 }
 
-function presentKey(openers: PresentKeys["openers"], kid: string, alg: string) {
-  const opener = openers.find((candidate) => candidate.kid === kid);
+async function presentKey(
+  { openers, lookAgain }: Pick<PresentKeys, "openers" | "lookAgain">,
+  kid: string,
+  alg: string,
+): Promise<ContentKeyOpener> {
+  const opener = openers.find((candidate) => candidate.kid === kid) ?? (await lookAgain?.(kid));
   if (!opener) throw new TokenError("retired-key", "request serverKey");
   if (opener.alg !== alg) throw new TokenError("jwe-header", "alg");
   return opener;

@@ -7,6 +7,7 @@ export const tables = {
   devices: ["deviceId", "item"],
   releases: ["target", "counter"],
   trust: ["item"],
+  epochs: ["item"],
   journal: ["target", "at"],
 } as const satisfies Record<string, readonly string[]>;
 export type Table = keyof typeof tables;

@@ -14,6 +14,9 @@ import { lastLines, runCommand } from "../process/run-command.ts";
 /** One stack's outputs, by output name. */
 export type StackOutputs = Readonly<Record<string, string>>;
 
+/** Where the private message keys are, for each use. */
+export type LocalCustody = { readonly signing: "kms" | "epoch"; readonly decryption: "kms" | "epoch" };
+
 export type DeployOptions = {
   readonly endpoint: string;
   /** Where cdk.json is. */
@@ -22,6 +25,8 @@ export type DeployOptions = {
   readonly directory: string;
   /** That of cdk.json unless told. */
   readonly keyGeneration?: number;
+  /** That of cdk.json unless told. */
+  readonly custody?: LocalCustody;
   readonly logPath: string;
   readonly signal?: AbortSignal;
   readonly started?: (pid: number) => void;
@@ -61,6 +66,12 @@ export async function deploy(options: DeployOptions): Promise<StackOutputs> {
         `--outputs-file=${outputsPath}`,
         "--context=stage=local",
         `--context=assetsBucket=${assetsBucket}`,
+        ...(options.custody === undefined
+          ? []
+          : [
+              `--context=signingCustody=${options.custody.signing}`,
+              `--context=decryptionCustody=${options.custody.decryption}`,
+            ]),
         ...(options.keyGeneration === undefined ? [] : [`--context=keyGeneration=${options.keyGeneration}`]),
       ],
       directory: options.projectDirectory,

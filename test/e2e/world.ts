@@ -41,6 +41,7 @@ export const store: Store = dynamodbStore(new DynamoDBClient(emulatorClient(stac
   releases: outputs["ReleasesTable"] ?? "",
   trust: outputs["TrustTable"] ?? "",
   journal: outputs["JournalTable"] ?? "",
+  epochs: outputs["EpochsTable"] ?? "",
 });
 
 export type Ended = { readonly code: number | null; readonly stdout: string; readonly stderr: string };

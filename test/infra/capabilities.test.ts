@@ -24,7 +24,7 @@ describe("tables", () => {
       ofType(template, "AWS::DynamoDB::GlobalTable")
         .map(([id]) => pathOf(template, id))
         .sort(),
-    ).toEqual(Object.keys(keys).sort());
+    ).toEqual([...Object.keys(keys), "Epochs/Epochs"].sort());
   });
 
   test.each(Object.entries(keys))("ok/%s has its keys and indexes", (path, { key, index }) => {
@@ -44,6 +44,21 @@ describe("tables", () => {
         PointInTimeRecoverySpecification: { PointInTimeRecoveryEnabled: true },
       },
     ]);
+  });
+
+  test("fails/what is erased from the table of epochs has no copy: no recovery, stream, index or replica, and it goes with the stack", () => {
+    const table = at(template, "Epochs/Epochs");
+    expect(table).toMatchObject({ DeletionPolicy: "Delete", UpdateReplacePolicy: "Delete" });
+    const { Replicas, ...properties } = table.Properties ?? {};
+    expect(Object.keys(properties).sort()).toEqual(["AttributeDefinitions", "BillingMode", "KeySchema"]);
+    expect(properties).toMatchObject({ KeySchema: schema(["item"]), BillingMode: "PAY_PER_REQUEST" });
+    const [replica, ...more] = [Replicas].flat();
+    expect(more).toEqual([]);
+    const { Region: _, Tags: __, ...copies } = Object(replica);
+    expect(copies).toEqual({
+      DeletionProtectionEnabled: false,
+      PointInTimeRecoverySpecification: { PointInTimeRecoveryEnabled: false },
+    });
   });
 
   test("ok/credentials alone expire", () => {
@@ -148,6 +163,17 @@ describe("API", () => {
   });
 });
 
+test("ok/an alarm tells when the key set was not signed, or a key that was due not made", () => {
+  expect(at(template, "KeySet/NotSigned").Properties).toMatchObject({
+    Namespace: "AWS/Lambda",
+    MetricName: "Errors",
+    Period: 3_600,
+    Threshold: 1,
+    EvaluationPeriods: 1,
+    TreatMissingData: "notBreaching",
+  });
+});
+
 test("ok/the key set is signed at each deployment that changes it, and every hour", () => {
   expect(ofType(template, "Custom::Trigger")).toHaveLength(1);
   expect(at(template, "KeySet/SignHourly").Properties).toMatchObject({
@@ -233,6 +259,7 @@ test("ok/the outputs that tools rely on", () => {
     "DevicesTable",
     "DistributionDomain",
     "EnrollingPolicyArn",
+    "EpochsTable",
     "FirmwareBucket",
     "IssuingCaKeyId",
     "JournalTable",

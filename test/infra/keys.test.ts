@@ -20,7 +20,9 @@ test("ok/there are these keys and no others", () => {
     ofType(production, "AWS::KMS::Key")
       .map(([id]) => pathOf(production, id))
       .sort(),
-  ).toEqual([...names, "MessageDecryptionKey1", "SecretsKey"].map((name) => `Keys/${name}`).sort());
+  ).toEqual(
+    ["Epochs/EpochKey", ...[...names, "MessageDecryptionKey1", "SecretsKey"].map((name) => `Keys/${name}`)].sort(),
+  );
 });
 
 test.each(names)("ok/%s signs by P-256 and does nothing else", (name) => {

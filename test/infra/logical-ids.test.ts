@@ -8,6 +8,7 @@ import { ofType, stageOf, synthesise } from "./template.ts";
  */
 const kept = {
   "AWS::DynamoDB::GlobalTable": [
+    "SealpostEpochsD45997DB",
     "SealpostRegistryCredentials8BAEC15A",
     "SealpostRegistryDevices2F2C14BE",
     "SealpostRegistryJournal178D0976",
@@ -15,6 +16,7 @@ const kept = {
     "SealpostTrustBA277F74",
   ],
   "AWS::KMS::Key": [
+    "SealpostEpochsEpochKey57DDFD77",
     "SealpostKeysFirstTokenKey2D4C7E44",
     "SealpostKeysIssuingCaKey26795D77",
     "SealpostKeysKeySetKey76D86C24",

@@ -35,6 +35,7 @@ const functionPermissions = {
   "KeySet/SignFunction": {
     "KeySet/SignFunction/Logs": log,
     "Trust/Trust": table("GetItem", "PutItem"),
+    "Epochs/Epochs": table("GetItem", "PutItem"),
     "Keys/KeySetKey": sign,
     "Keys/MessageSigningKey": ["kms:GetPublicKey"],
     "Keys/MessageDecryptionKey1": ["kms:GetPublicKey"],

@@ -48,6 +48,11 @@ test("ok/the generation of the command line, in stage local", () => {
   expect(readStage(local({ keyGeneration: "2" }))).toMatchObject({ stage: { keyGeneration: 2 } });
 });
 
+test("ok/the custody of the command line, in stage local", () => {
+  const given = { signingCustody: "epoch", decryptionCustody: "kms", custodyHandover: "true" };
+  expect(readStage(local(given))).toMatchObject({ stage: { ...given, custodyHandover: true } });
+});
+
 test("ok/what the CDK itself keeps in the context is passed over", () => {
   const context = {
     "@aws-cdk/core:newFlag": true,
@@ -93,7 +98,7 @@ describe("what is wrong is said in one line", () => {
     [
       "an unknown member",
       withMembers({ keyGenerations: 1 }),
-      `stage production: keyGenerations is not a member (serviceId, keyGeneration, logRetentionDays, firmwareNoncurrentDays, bootstrapThrottle, messageThrottle): ${correct}`,
+      `stage production: keyGenerations is not a member (serviceId, keyGeneration, logRetentionDays, firmwareNoncurrentDays, bootstrapThrottle, messageThrottle, signingCustody, decryptionCustody, signingEpochDays, decryptionEpochDays, custodyHandover): ${correct}`,
     ],
     [
       "a bad service id",
@@ -123,12 +128,12 @@ describe("what is wrong is said in one line", () => {
     [
       "context that nobody reads, mistyped members too",
       production({ serviceID: "meters.example", colour: "blue" }),
-      "stage production: nobody reads -c serviceID, colour: this stage reads stage, stages, and from context.stages.production in cdk.json serviceId, keyGeneration, logRetentionDays, firmwareNoncurrentDays, bootstrapThrottle, messageThrottle",
+      "stage production: nobody reads -c serviceID, colour: this stage reads stage, stages, and from context.stages.production in cdk.json serviceId, keyGeneration, logRetentionDays, firmwareNoncurrentDays, bootstrapThrottle, messageThrottle, signingCustody, decryptionCustody, signingEpochDays, decryptionEpochDays, custodyHandover",
     ],
     [
       "context of the other stage",
       production({ assetsBucket: "assets" }),
-      "stage production: nobody reads -c assetsBucket: this stage reads stage, stages, and from context.stages.production in cdk.json serviceId, keyGeneration, logRetentionDays, firmwareNoncurrentDays, bootstrapThrottle, messageThrottle",
+      "stage production: nobody reads -c assetsBucket: this stage reads stage, stages, and from context.stages.production in cdk.json serviceId, keyGeneration, logRetentionDays, firmwareNoncurrentDays, bootstrapThrottle, messageThrottle, signingCustody, decryptionCustody, signingEpochDays, decryptionEpochDays, custodyHandover",
     ],
     [
       "a generation of the command line that is no number",
@@ -140,6 +145,16 @@ describe("what is wrong is said in one line", () => {
       withMembers({ logRetentionDays: 8 }),
       `stage production: logRetentionDays is 8, but must be one of 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653, because CloudWatch Logs knows only these periods: ${correct}`,
     ],
+    [
+      "a custody that there is not",
+      local({ signingCustody: "hsm" }),
+      'stage local: signingCustody is "hsm", but must be "kms" or "epoch", because it says where the private key is that signs replies: correct context.stages.local in cdk.json',
+    ],
+    ...[7, 366, 8.5].map((days): [string, StageInput, string] => [
+      `epochs of ${days} days`,
+      withMembers({ decryptionEpochDays: days }),
+      `stage production: decryptionEpochDays is ${days}, but must be a whole number of days from 8 to 365, because the next key is listed for a week before it is preferred, one at a time: ${correct}`,
+    ]),
     [
       "a throttle without burst",
       withMembers({ bootstrapThrottle: { rate: 1 } }),

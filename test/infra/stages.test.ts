@@ -30,7 +30,7 @@ const kinds = {
   "what happens at removal":
     /\/(DeletionPolicy|UpdateReplacePolicy)=(Delete|Retain)$|\/DeletionProtectionEnabled=(true|false)$/,
   "keys deny their deletion":
-    /^\/Resources\/SealpostKeys\w+\/Properties\/KeyPolicy\/Statement\[\](\/Sid=NobodyDeletes|\/Action=kms:ScheduleKeyDeletion|\/Effect=Deny|\/Principal\/AWS=\*|\/Resource=\*)$/,
+    /^\/Resources\/Sealpost(Keys|Epochs)\w+\/Properties\/KeyPolicy\/Statement\[\](\/Sid=NobodyDeletes|\/Action=kms:ScheduleKeyDeletion|\/Effect=Deny|\/Principal\/AWS=\*|\/Resource=\*)$/,
   "TLS to the bucket":
     /^\/Resources\/SealpostFirmwareStoreBucketPolicy\w+\/Properties\/PolicyDocument\/Statement\[\]\/(Sid=PlainHttpForCloudFrontAlone|Action=s3:\*|Effect=Deny|Principal\/AWS=\*|Condition\/Bool\/aws:SecureTransport=false|Condition\/StringNotEquals\/aws:PrincipalServiceName=cloudfront\.amazonaws\.com|Resource\[\].*)$/,
   "bootstrap stack of the account": /^\/(Parameters\/BootstrapVersion|Rules\/CheckBootstrapVersion)\//,

@@ -230,7 +230,7 @@ const custody: Probe = {
       file: "functions/custody/server-keys.ts",
       row: true,
       replace: [
-        ["import { kmsServerKeys }", `import { softwareServerKeys } from "./software.ts";\nimport { kmsServerKeys }`],
+        ["import { kmsServerKeys,", `import { softwareServerKeys } from "./software.ts";\nimport { kmsServerKeys,`],
         [
           "return kmsServerKeys(",
           'return environment.MESSAGE_SIGNING_KEY === "" ? softwareServerKeys() : kmsServerKeys(',

@@ -5,6 +5,7 @@ import { type TrustClaims, readTrust, signTrust } from "@sealpost/protocol/docum
 import type { PresentKeys } from "../../functions/custody/port.ts";
 import type { BootstrapPorts } from "../../functions/bootstrap/ports.ts";
 import { serveExchanges } from "../../functions/exchanges/exchanges.ts";
+import type { MessageKeys } from "../../functions/key-set/message-keys.ts";
 import { publishKeySet } from "../../functions/key-set/sign.ts";
 import type { MessagePorts } from "../../functions/receive/ports.ts";
 import { readCatchUp, readDocumentVersions } from "../../functions/store/catch-up.ts";
@@ -51,7 +52,7 @@ export async function startService(store: Store = memoryStore()) {
   const trustItem: Put = { table: "trust", item: { item: "trust", revision: 1, version: 1, chain }, when: "absent" };
   await store.write([trustItem]);
   const listed: PresentKeys = { replySigner: replyKey, openers: [rsa] };
-  await publishKeySet({ serviceId, store, signer: keySetKey, serverKeys: { at: async () => listed } }, present);
+  await publishKeySet({ serviceId, generation: 1, store, signer: keySetKey, keys: heldKeys(listed) }, () => present);
 
   const catchUp = () => readCatchUp(store);
   // Not what a test counts or breaks: a warm function reads them once a minute.
@@ -92,6 +93,7 @@ export async function startService(store: Store = memoryStore()) {
   };
   return {
     messageKeys,
+    keySetKey,
     ca,
     store,
     bootstrap,
@@ -106,6 +108,21 @@ export async function startService(store: Store = memoryStore()) {
     replyKey,
     firstTokenKey,
   };
+}
+
+/** Message keys that tests hold themselves, as keys that are wanted instead of whatever was listed before. */
+export function heldKeys({ replySigner, openers: [opener] }: PresentKeys): MessageKeys {
+  if (!opener) throw new Error("no opener");
+  const wanted = ({ kid }: { kid: string }) => ({ custody: { kind: "kms", kmsKey: kid }, handover: false }) as const;
+  const held = <K extends { kid: string }>(key: K) => ({ ...key, half: { kmsKey: key.kid } });
+  return {
+    signing: { wanted: wanted(replySigner), make: async (at) => ({ ...held(bare(replySigner)), ...at }) },
+    decryption: { wanted: wanted(opener), make: async (at) => ({ ...held(bare(opener)), ...at }) },
+  };
+}
+
+function bare<A, J>({ kid, alg, jwk }: { kid: string; alg: A; jwk: J }) {
+  return { kid, alg, jwk };
 }
 
 /** Stores an issued credential, as the operator API does. */

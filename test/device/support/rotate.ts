@@ -3,7 +3,7 @@ import { type TrustClaims, signTrust } from "@sealpost/protocol/documents/trust.
 import { publishKeySet } from "../../../functions/key-set/sign.ts";
 import type { ContentKeyOpener, PresentKeys } from "../../../functions/custody/port.ts";
 import { type SigningKey, signingKey } from "../../support/keys.ts";
-import { serviceId } from "../../support/service.ts";
+import { heldKeys, serviceId } from "../../support/service.ts";
 import { rsaOpener } from "../../support/software-custody.ts";
 import type { Bench } from "./bench.ts";
 
@@ -41,6 +41,7 @@ export async function rotate(
 export async function publish(bench: Bench, { keySetKey, replyKey, opener }: MessageKeys): Promise<void> {
   const { store, messageKeys } = bench.service;
   const present: PresentKeys = { replySigner: replyKey, openers: [opener] };
-  await publishKeySet({ serviceId, store, signer: keySetKey, serverKeys: { at: async () => present } }, bench.now + 10);
+  const ports = { serviceId, generation: 1, store, signer: keySetKey, keys: heldKeys(present) };
+  await publishKeySet(ports, () => bench.now + 10);
   Object.assign(messageKeys, present);
 }
