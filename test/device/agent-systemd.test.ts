@@ -12,8 +12,10 @@ import { issueCredential, openBench } from "./support/bench.ts";
 import { startLiveService } from "./support/live-service.ts";
 
 const listenerFile = join(import.meta.dirname, "support/notify-socket.py");
-const hasTools =
-  spawnSync("systemd-notify", ["--version"]).status === 0 && spawnSync("python3", ["--version"]).status === 0;
+/** Not every machine has systemd, and the gate needs none. */
+const hasTool = (name: string) => spawnSync(name, ["--version"]).status === 0;
+const analyze = "systemd-analyze";
+const hasTools = hasTool("systemd-notify") && hasTool("python3");
 
 let folder: string;
 beforeEach(async () => {
@@ -122,13 +124,10 @@ test("ok/the unit says what the agent relies on", () => {
   expect(text).not.toMatch(/^(ProcSubset|MemoryDenyWriteExecute)=/m);
 });
 
-test.skipIf(spawnSync("systemd-analyze", ["--version"]).status !== 0)(
-  "ok/systemd-analyze verifies the unit",
-  async () => {
-    const text = readFileSync(unit, "utf8").replace("/usr/local/bin/sealpost-device", "/bin/true");
-    const copy = join(folder, "sealpost-device.service");
-    await writeFile(copy, text);
-    const { status, stderr } = spawnSync("systemd-analyze", ["verify", "--man=no", copy], { encoding: "utf8" });
-    expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
-  },
-);
+test.skipIf(!hasTool(analyze))("ok/systemd-analyze verifies the unit", async () => {
+  const text = readFileSync(unit, "utf8").replace("/usr/local/bin/sealpost-device", "/bin/true");
+  const copy = join(folder, "sealpost-device.service");
+  await writeFile(copy, text);
+  const { status, stderr } = spawnSync(analyze, ["verify", "--man=no", copy], { encoding: "utf8" });
+  expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
+});

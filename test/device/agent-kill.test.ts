@@ -1,0 +1,117 @@
+import { randomBytes } from "node:crypto";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import { expect, test, vi } from "vitest";
+
+import { fileFirmwareSlots } from "../../device/adapters/file-firmware-slots.ts";
+import { startAgent, writeScripts } from "./support/agent.ts";
+import { issueCredential, journal, openBench, registryEntry } from "./support/bench.ts";
+import { startLiveService } from "./support/live-service.ts";
+import { makeRelease, publishRelease } from "./support/release.ts";
+
+/** mulberry32: chance that is the same in every run. */
+function seeded(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+const seed = 7;
+const kills = 15;
+
+test("ok/an agent that is killed at any moment of its life goes on: each thing once, its home never broken", async ({
+  onTestFinished,
+}) => {
+  const folder = await mkdtemp(join(tmpdir(), "sealpost-kill-"));
+  const bench = await openBench();
+  const live = await startLiveService(bench);
+  onTestFinished(async () => {
+    await live.close();
+    await rm(folder, { recursive: true, force: true });
+    vi.restoreAllMocks();
+  });
+  const home = join(folder, "home");
+  const bootId = join(folder, "boot");
+  await writeFile(bootId, "boot-0");
+  const credential = { ...(await issueCredential(bench.service)), bootstrapUrl: live.bootstrapUrl, ca: live.ca };
+  await writeFile(join(folder, "package.json"), JSON.stringify(credential));
+  const hooks = await writeScripts(join(folder, "hooks"), {
+    restart: `touch ${folder}/restart`,
+    health: "exit 0",
+    "after-update": `cat >> ${folder}/ends`,
+  });
+  const image = randomBytes(3_000_000);
+  await publishRelease(bench, makeRelease(image));
+  const words = [
+    ...["--package", join(folder, "package.json"), "--model", "meter", "--hardware", "r2"],
+    ...["--firmware-version", "1.0.0", "--firmware-counter", "1", "--hooks", hooks, "--boot-id", bootId],
+    ...["--healthy", "0.2", "--healthy-within", "20"],
+  ];
+  const start = () => {
+    const agent = startAgent(["--home", home, "--via", live.messageUrl], words, {
+      NODE_COMPILE_CACHE: join(folder, "compiled"),
+    });
+    return agent;
+  };
+  /** The machine restarts where the hook asked for it. */
+  let boots = 0;
+  const restartIfAsked = async () => {
+    if (await readFile(join(folder, "restart")).catch(() => null)) {
+      await rm(join(folder, "restart"));
+      boots += 1;
+      await writeFile(bootId, `boot-${boots}`);
+    }
+  };
+  const random = seeded(seed);
+
+  for (let round = 0; round < kills; round += 1) {
+    const agent = start();
+    const [poll, kill] = [setInterval(() => agent.child.kill("SIGHUP"), 50), 250 + random() * 900];
+    // A signal that comes before anyone listens would end it.
+    await Promise.race([agent.says(/./), agent.ended]);
+    await new Promise((resolve) => setTimeout(resolve, kill - 250));
+    clearInterval(poll);
+    agent.child.kill("SIGKILL");
+    expect(["SIGKILL", "SIGHUP"]).toContain(await agent.ended);
+    await restartIfAsked();
+  }
+
+  // In peace, until there is nothing left to do.
+  for (let rounds = 0; rounds < 4; rounds += 1) {
+    const agent = start();
+    await agent.says(/^start:/);
+    agent.child.kill("SIGHUP");
+    await agent.says(/^(wait: done|boot: restarting)/);
+    agent.child.kill("SIGTERM");
+    expect(await agent.ended, agent.lines.join("\n")).toBe(0);
+    await restartIfAsked();
+  }
+  const { deviceId, queue, phase } = JSON.parse(await readFile(join(home, "state.json"), "utf8")) as {
+    deviceId: string;
+    phase: string;
+    queue: { pending: unknown[]; unknown: unknown[] };
+  };
+  expect({ phase, pending: queue.pending, unknown: queue.unknown }).toEqual({
+    phase: "enrolled",
+    pending: [],
+    unknown: [],
+  });
+  const events = await journal(bench, deviceId);
+  const count = (action: string) => events.filter((event) => event === action).length;
+  expect(count("device.registered")).toBe(1);
+  const { identity } = (await registryEntry(bench, deviceId)) ?? {};
+  expect(identity?.update).toMatchObject({ counter: 2, state: "installed" });
+  // The journal holds the end of an update alone.
+  expect(count("firmware.reported")).toBe(1);
+  const slots = fileFirmwareSlots(join(home, "slots"));
+  expect(await slots.status()).toEqual({ running: { version: "2.0.0", counter: 2 }, trial: false, next: null });
+  expect(await readFile(join(home, "slots", "b.bin"))).toEqual(image);
+  const ends = (await readFile(join(folder, "ends"), "utf8")).trim().split("\n");
+  expect(new Set(ends).size).toBe(1);
+});
