@@ -12,7 +12,7 @@ const floors = [
   ["exchanges"],
   ["receive"],
   ["carriers"],
-  ["messages", "bootstrap", "key-set", "operator"],
+  ["messages", "bootstrap", "key-set", "operator", "publisher"],
 ];
 const root = join(import.meta.dirname, "../../functions");
 const floorOf = (room: string) => floors.findIndex((rooms) => rooms.includes(room));
