@@ -1,5 +1,5 @@
 // Plain JavaScript that old Node versions understand: they could not even read the TypeScript that explains the problem.
-const commands = ["up", "down", "retire-key", "demo", "check-infra"];
+const commands = ["up", "down", "retire-key", "demo", "check-infra", "bench"];
 const [command, ...rest] = process.argv.slice(2);
 const major = Number(process.versions.node.split(".")[0]);
 
@@ -11,7 +11,7 @@ if (major < 24) {
   process.exitCode = 1;
 } else if (commands.includes(command)) {
   process.argv.splice(2, process.argv.length, ...rest);
-  await import(`./${command}.ts`);
+  await import(command === "bench" ? "../bench/bench.ts" : `./${command}.ts`);
 } else {
   console.error(`usage: node local/start.js ${commands.join("|")}`);
   process.exitCode = 2;

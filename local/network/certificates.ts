@@ -26,6 +26,7 @@ import {
   id_ce_keyUsage,
   id_ce_subjectAltName,
   id_ce_subjectKeyIdentifier,
+  id_kp_clientAuth,
   id_kp_serverAuth,
 } from "@peculiar/asn1-x509";
 
@@ -52,8 +53,9 @@ const edgeAddresses = ["127.0.0.1", "::1"] as const;
 /**
  * A throw-away P-256 CA and one server certificate under it for the loopback names (RFC 9525), with the key identifiers
  * of RFC 5280 §4.2.1: Python 3.13 verifies strictly by default and refuses a certificate without them.
+ * @param end whose certificate it is: the end of a mutual TLS connection that it stands for
  */
-export function issueEdgeCertificates(now: Date = new Date()): EdgeCertificates {
+export function issueEdgeCertificates(now: Date = new Date(), end: "server" | "client" = "server"): EdgeCertificates {
   const authority = generateKeyPairSync("ec", { namedCurve: "P-256" });
   const server = generateKeyPairSync("ec", { namedCurve: "P-256" });
   const issuer = nameOf("Sealpost local mode, throw-away CA");
@@ -78,7 +80,7 @@ export function issueEdgeCertificates(now: Date = new Date()): EdgeCertificates 
     signingKey: authority.privateKey,
     extensions: [
       extension(id_ce_keyUsage, new KeyUsage(KeyUsageFlags.digitalSignature), true),
-      extension(id_ce_extKeyUsage, new ExtendedKeyUsage([id_kp_serverAuth])),
+      extension(id_ce_extKeyUsage, new ExtendedKeyUsage([end === "server" ? id_kp_serverAuth : id_kp_clientAuth])),
       extension(id_ce_subjectAltName, subjectAlternativeName()),
       extension(
         id_ce_authorityKeyIdentifier,

@@ -1,0 +1,11 @@
+import type { GroupName } from "./group-names.ts";
+import { handler } from "./groups/handler.ts";
+import { tokens } from "./groups/tokens.ts";
+import type { Row } from "./row.ts";
+
+const groups: Readonly<Record<GroupName, () => Promise<Row[]>>> = { tokens, handler };
+
+const [, , name] = process.argv;
+const [, measure] = Object.entries(groups).find(([group]) => group === name) ?? [];
+if (!measure) throw new Error(`no group ${name}`);
+process.send?.(await measure(), () => process.disconnect());
