@@ -1,17 +1,19 @@
-import { type TokenError, isTokenError } from "@sealpost/protocol/token/token-error.ts";
-
 import type { ServedExchanges } from "../exchanges/exchange.ts";
 import { type Device, devicePuts } from "../registry/device.ts";
 import type { DeviceEvent } from "../registry/events.ts";
 import type { AcceptedReadings } from "../registry/readings.ts";
 import { deviceTarget } from "../registry/journal.ts";
-import type { Put } from "../store/port.ts";
+import { itemBytes } from "../store/item-bytes.ts";
+import { type Put, pathOf } from "../store/port.ts";
 import { type Decided, type Said, apply, presentDevice } from "./apply.ts";
 import { type Verdict, judge } from "./judge.ts";
-import { type VerifiedRequest, reopenRequest } from "./open.ts";
+import { type UnsealedRequest, type VerifiedRequest, verifyRequest } from "./open.ts";
 
-/** What a message of a fold came to: what to say, of the device as it was right after it; or that its key had ended by then. */
-export type Effect = { readonly said: Said; readonly device: Device } | { readonly error: TokenError };
+/** What a message of a fold came to: what to say, of the device as it was right after it; or why there is nothing of it to say. */
+export type Effect =
+  | { readonly request: VerifiedRequest; readonly said: Said; readonly device: Device }
+  /** `request` is absent where the sender is not proven. */
+  | { readonly request?: VerifiedRequest; readonly error: unknown; readonly said?: never };
 
 /** Messages of one device in their order, each on the state that its predecessor left. */
 export type Folded = {
@@ -21,46 +23,58 @@ export type Folded = {
   readonly events: readonly DeviceEvent[];
   /** What the messages measured, in order. */
   readonly readings: readonly AcceptedReadings[];
-  /** One for each message. */
+  /** One for each message, up to the one that does not fit into the same write. */
   readonly effects: readonly Effect[];
 };
 
+/** What one write may be: below what DynamoDB takes in one, since sizes are estimated from above. */
+const mostOfAWrite = { items: 100, bytes: 3_500_000, itemBytes: 350_000 } as const;
+
 /**
- * Judges and applies messages of one device, one after another; writes nothing.
+ * Judges and applies messages of one device, one after another; writes nothing. What goes wrong stays in its place and changes nothing.
  * @param device as it was read
+ * @param generation the key generation that this function works under
  * @param now Unix seconds
- * @throws Fault if what an exchange asks outside does not answer
  */
 export async function fold(
   exchanges: ServedExchanges,
   device: Device,
-  requests: readonly VerifiedRequest[],
+  requests: readonly UnsealedRequest[],
+  generation: number,
   now: number,
 ): Promise<Folded> {
-  let after = device;
-  const events: DeviceEvent[] = [];
-  const readings: AcceptedReadings[] = [];
+  let folded: Omit<Folded, "effects"> = { before: device, after: device, events: [], readings: [] };
   const effects: Effect[] = [];
-  for (const opened of requests) {
-    const request = await onState(opened, after);
-    if ("error" in request) {
-      effects.push(request);
-      continue;
+  for (const unsealed of requests) {
+    let request: VerifiedRequest | undefined;
+    try {
+      request = await verifyRequest(unsealed, folded.after);
+      const step = apply(request, await decide(request, judge(exchanges, request, now), now), now);
+      const next = {
+        before: device,
+        after: step.device,
+        events: [...folded.events, ...step.events],
+        readings: step.readings ? [...folded.readings, step.readings] : folded.readings,
+      };
+      if (effects.length > 0 && step.device !== folded.after && !isOneWrite(next, generation, now)) break;
+      folded = next;
+      effects.push({ request, said: step.said, device: step.device });
+    } catch (error) {
+      effects.push({ ...(request ? { request } : {}), error });
     }
-    const step = apply(request, await decide(request, judge(exchanges, request, now), now), now);
-    after = step.device;
-    events.push(...step.events);
-    if (step.readings) readings.push(step.readings);
-    effects.push({ said: step.said, device: after });
   }
-  return { before: device, after, events, readings, effects };
+  return { ...folded, effects };
 }
 
 /**
  * The one write of a fold; no puts: it changes nothing.
  * @param generation the key generation that this function works under
  */
-export function putsOf({ before, after, events, readings }: Folded, generation: number, now: number): Put[] {
+export function putsOf(
+  { before, after, events, readings }: Omit<Folded, "effects">,
+  generation: number,
+  now: number,
+): Put[] {
   if (after === before) return [];
   const readopted: DeviceEvent[] =
     before.stored.window === undefined ? [{ action: "device.readopted", detail: {} }] : [];
@@ -69,18 +83,18 @@ export function putsOf({ before, after, events, readings }: Folded, generation: 
   return devicePuts(before, after, generation, happened, readings);
 }
 
-/** The message as it stands to this state of its device, in which its key may have ended. */
-async function onState(
-  opened: VerifiedRequest,
-  device: Device,
-): Promise<VerifiedRequest | { readonly error: TokenError }> {
-  if (opened.device === device) return opened;
-  try {
-    return await reopenRequest(opened, device);
-  } catch (error) {
-    if (isTokenError(error)) return { error };
-    throw error;
-  }
+function isOneWrite(folded: Omit<Folded, "effects">, generation: number, now: number): boolean {
+  // Readings are deflated for the item; of what they are made of it is not worth knowing how far.
+  const puts = putsOf({ ...folded, readings: [] }, generation, now);
+  const readings = folded.readings.reduce((sum, accepted) => sum + itemBytes(accepted), 0);
+  const sizes = puts.map(({ item }) => itemBytes(item) + (item["item"] === "window" ? readings : 0));
+  const keys = new Set(puts.map(({ table, item }) => pathOf({ table, key: item })));
+  return (
+    keys.size === puts.length &&
+    puts.length <= mostOfAWrite.items &&
+    sizes.every((bytes) => bytes <= mostOfAWrite.itemBytes) &&
+    sizes.reduce((sum, bytes) => sum + bytes, 0) <= mostOfAWrite.bytes
+  );
 }
 
 /** The one step that may ask outside: an exchange gathers what it decides on. */

@@ -14,11 +14,10 @@ import { TokenError } from "@sealpost/protocol/token/token-error.ts";
 import * as z from "zod/mini";
 
 import type { ContentKeyOpener, PresentKeys } from "../custody/port.ts";
-import { type Device, readDevice } from "../registry/device.ts";
+import type { Device } from "../registry/device.ts";
 import { type Speaking, keysInForce, speakingKeys } from "../registry/key-ring.ts";
 import type { DeviceKeys } from "../store/records.ts";
 import { messageDigest } from "./digest.ts";
-import type { MessagePorts } from "./ports.ts";
 
 /** Whom and how to answer: everything that a sealed reply is bound to. */
 export type ReplyTo = {
@@ -33,16 +32,26 @@ export type ReplyTo = {
   readonly seq?: number;
 };
 
+const unsealed = Symbol("unsealed");
 const verified = Symbol("verified");
 
-/** A request whose sender, receiver and keys are proven; `openRequest` alone makes it. */
+/** A request that this service could open; who sent it, nobody has proven yet. `unsealRequest` alone makes it. */
+export type UnsealedRequest = {
+  readonly [unsealed]: true;
+  /** Whose it says it is. */
+  readonly deviceId: string;
+  readonly jws: Jws;
+  /** The claims as they were parsed, of any shape beyond the binding. */
+  readonly claims: object;
+};
+
+/** A request whose sender, receiver and keys are proven; `verifyRequest` alone makes it. */
 export type VerifiedRequest = {
   readonly [verified]: true;
   readonly replyTo: ReplyTo;
+  /** In the state in which the message found it. */
   readonly device: Device;
-  /** Thumbprint of the key under which it is signed. */
-  readonly kid: string;
-  /** That key and its companion. */
+  /** The keys under which it is signed. */
   readonly keys: DeviceKeys;
   /** The present keys while a renewal was in flight: the old ones end with this message. */
   readonly endsRenewal: boolean;
@@ -57,34 +66,38 @@ export type VerifiedRequest = {
 };
 
 /**
- * Opens a sealed request. Each line of the body is one check; until the last of them holds, every failure is the same answer to the sender.
- * @throws TokenError naming the check; Fault if the custody or the store does not answer
+ * Opens a sealed request: checks 1 to 6 of the protocol, which need no device. Each line of the body is one check; until the last of `verifyRequest` holds,
+ * every failure is the same answer to the sender.
+ * @throws TokenError naming the check; Fault if the custody does not answer
  */
-export async function openRequest(
-  ports: MessagePorts,
+export async function unsealRequest(
+  serviceId: string,
   present: Pick<PresentKeys, "openers" | "lookAgain">,
   token: string,
-): Promise<VerifiedRequest> {
+): Promise<UnsealedRequest> {
   const sealed = parseRequest(token);
   const opener = await presentKey(present, sealed.header.kid, sealed.header.alg);
   const epk = "epk" in sealed.header ? sealed.header.epk : undefined;
   const jws = await sealed.decrypt(await opener.open(sealed.encryptedKey, epk));
   const binding = parseRequestBinding(jws);
-  if (binding.aud !== ports.serviceId) throw new TokenError("audience", "request aud");
+  if (binding.aud !== serviceId) throw new TokenError("audience", "request aud");
   if (binding.serverKey !== opener.kid) throw new TokenError("key-binding", "request serverKey");
-  const device = await knownDevice(ports, binding.iss);
-  const { keys, endsRenewal } = await signingKeys(device, jws.kid);
-  await verifyJws(jws, keys.signingKey);
-  const claims = await readClaims(jws, binding, device, keys);
-  return { [verified]: true, device, kid: jws.kid, keys, endsRenewal, ...claims };
+  return { [unsealed]: true, deviceId: binding.iss, jws, claims: binding };
 }
 
 /**
- * The same request, judged by what is stored now: a key that was present when it was opened may have ended since, or become the previous one.
- * @throws TokenError `unknown-key`
+ * Proves the sender, by the keys that the device has in this very state: what an earlier message of it changed counts.
+ * @param device undefined: there is none of that id
+ * @throws TokenError naming the check
  */
-export async function reopenRequest(request: VerifiedRequest, device: Device): Promise<VerifiedRequest> {
-  return { ...request, device, ...(await signingKeys(device, request.kid)) };
+export async function verifyRequest(
+  { jws, claims }: UnsealedRequest,
+  device: Device | undefined,
+): Promise<VerifiedRequest> {
+  if (!device) throw new TokenError("issuer", "request iss");
+  const { keys, endsRenewal } = await signingKeys(device, jws.kid);
+  await verifyJws(jws, keys.signingKey);
+  return { [verified]: true, device, keys, endsRenewal, ...(await readClaims(jws, claims, device, keys)) };
 }
 
 async function presentKey(
@@ -96,12 +109,6 @@ async function presentKey(
   if (!opener) throw new TokenError("retired-key", "request serverKey");
   if (opener.alg !== alg) throw new TokenError("jwe-header", "alg");
   return opener;
-}
-
-async function knownDevice({ store, generation }: MessagePorts, deviceId: string): Promise<Device> {
-  const device = await readDevice(store, deviceId, generation);
-  if (!device) throw new TokenError("issuer", "request iss");
-  return device;
 }
 
 async function signingKeys({ identity }: Device, kid: string): Promise<Speaking> {

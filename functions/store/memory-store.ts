@@ -1,25 +1,25 @@
 import { Fault } from "../fault/fault.ts";
 import { cursorBehind, keyAt } from "./cursor.ts";
-import { type Item, type Key, type Put, type Store, type Table, sortAttribute, tables } from "./port.ts";
+import { type Item, type Put, type Store, type Table, pathOf, sortAttribute } from "./port.ts";
 
 /** A store in memory that passes the contract suite of the real one: for pure tests and simulations, never in place of DynamoDB. */
 export function memoryStore(): Store {
   const stored = new Map<string, { table: Table; item: Item }>();
 
   const holds = ({ table, item, when }: Put) => {
-    const present = stored.get(path({ table, key: item }))?.item;
+    const present = stored.get(pathOf({ table, key: item }))?.item;
     if (when === "absent") return present === undefined;
     return present !== undefined && Object.entries(when).every(([name, value]) => present[name] === value);
   };
 
   return {
     async read(keys) {
-      return keys.map((key) => structuredClone(stored.get(path(key))?.item));
+      return keys.map((key) => structuredClone(stored.get(pathOf(key))?.item));
     },
     async write(puts) {
       if (!puts.every(holds)) return false;
       for (const { table, item } of puts)
-        stored.set(path({ table, key: item }), { table, item: structuredClone(item) });
+        stored.set(pathOf({ table, key: item }), { table, item: structuredClone(item) });
       return true;
     },
     async list(request) {
@@ -29,7 +29,7 @@ export function memoryStore(): Store {
       const order = (item: Item) => sortText(item[sort]);
       /** The place need not be that of an item. */
       const startBehind = (found: readonly Item[], key: Item) => {
-        const there = found.findIndex((item) => path({ table, key: item }) === path({ table, key }));
+        const there = found.findIndex((item) => pathOf({ table, key: item }) === pathOf({ table, key }));
         if (there >= 0) return there + 1;
         const next = found.findIndex((item) => (descending ? order(item) < order(key) : order(item) > order(key)));
         return next < 0 ? found.length : next;
@@ -47,10 +47,6 @@ export function memoryStore(): Store {
       return last && start + items.length < found.length ? { items, cursor: cursorBehind(request, last) } : { items };
     },
   };
-}
-
-function path({ table, key }: Key): string {
-  return JSON.stringify([table, ...tables[table].map((name) => key[name])]);
 }
 
 function sortText(value: unknown): string {

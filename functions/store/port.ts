@@ -14,6 +14,11 @@ export type Table = keyof typeof tables;
 
 export type Key = { readonly table: Table; readonly key: Item };
 
+/** Names a key among those of all tables. */
+export function pathOf({ table, key }: Key): string {
+  return JSON.stringify([table, ...tables[table].map((name) => key[name])]);
+}
+
 /**
  * One change: an item put whole. `absent`: nothing may be stored under its key; otherwise what is stored must have these values. Decisions
  * return lists of them; they are plain data, the same for DynamoDB, memory and whatever injects faults between.

@@ -9,7 +9,7 @@ import { type RequestClaims } from "@sealpost/protocol/messages/request.ts";
 import { isTokenError } from "@sealpost/protocol/token/token-error.ts";
 
 import { answerMessage } from "../../functions/receive/answer.ts";
-import { openRequest } from "../../functions/receive/open.ts";
+import { openRequest } from "../support/open.ts";
 import { type RawDevice, rawDevice, registration } from "../support/raw-device.ts";
 import { type TestService, present, serviceId, startService } from "../support/service.ts";
 

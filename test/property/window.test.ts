@@ -14,7 +14,7 @@ import {
   isTooFarAhead,
   place,
 } from "../../functions/registry/window.ts";
-import { itemBytes } from "./item-bytes.ts";
+import { itemBytes } from "../../functions/store/item-bytes.ts";
 
 const W = limits.window;
 const digests = Array.from({ length: 3 }, (_, n) => String(n).padStart(digestBytes * 2, "0"));

@@ -4,12 +4,10 @@ import { beforeEach, describe, expect, test } from "vitest";
 
 import { limits } from "@sealpost/protocol/limits.ts";
 
-import { answerMessage } from "../../functions/receive/answer.ts";
-import { openRequest } from "../../functions/receive/open.ts";
-import { write } from "../../functions/receive/write.ts";
+import { answerMessage, answerMessages } from "../../functions/receive/answer.ts";
 import { decodeReadings } from "../../functions/registry/readings.ts";
 import type { Put } from "../../functions/store/port.ts";
-import { itemBytes } from "../property/item-bytes.ts";
+import { itemBytes } from "../../functions/store/item-bytes.ts";
 import { rawDevice, registration } from "../support/raw-device.ts";
 import { type TestService, present, startService } from "../support/service.ts";
 import { type Claims, type Speaker, itemsOf, speaker } from "./speaker.ts";
@@ -105,10 +103,9 @@ describe("readings", () => {
   });
 
   test("ok/of several messages in one write are all there, in order", async () => {
-    const keys = await service.messages.serverKeys.at(present);
-    const open = async (sent: Claims) => openRequest(service.messages, keys, (await device.seal(sent)).token);
     const [first, second, third] = [measured(2), measured(3, { stream: "voltage" }), measured(4)];
-    await write(ports(), [await open(first), await open(second), await open(first), await open(third)], present);
+    const sent = await Promise.all([first, second, first, third].map(async (each) => (await device.seal(each)).token));
+    await answerMessages(ports(), sent, present, () => false);
     expect(writes).toHaveLength(1);
     expect(stored().map(({ seq, stream }) => [seq, stream])).toEqual([
       [2, "energy"],

@@ -7,7 +7,7 @@ import { openManifest, signManifest } from "@sealpost/protocol/documents/manifes
 
 import { decideRelease } from "../../functions/operator/releases.ts";
 import { offersRecordSchema, parseRecord } from "../../functions/store/records.ts";
-import { itemBytes } from "../property/item-bytes.ts";
+import { itemBytes } from "../../functions/store/item-bytes.ts";
 import { rawDevice, registration } from "../support/raw-device.ts";
 import { type TestService, present, serviceId, startService } from "../support/service.ts";
 import { type Speaker, actionsOf, revoke, speaker, stored } from "./speaker.ts";

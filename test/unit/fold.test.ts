@@ -1,7 +1,6 @@
 import { beforeEach, describe, expect, test } from "vitest";
 
-import { openRequest } from "../../functions/receive/open.ts";
-import { write } from "../../functions/receive/write.ts";
+import { answerMessages } from "../../functions/receive/answer.ts";
 import type { Put } from "../../functions/store/port.ts";
 import { rawDevice, registration } from "../support/raw-device.ts";
 import { type TestService, present, startService } from "../support/service.ts";
@@ -29,19 +28,11 @@ const ports = () => ({
   },
 });
 
-/** What became of each message, all opened on one read of the device. */
+/** What became of each message, all in one batch. */
 async function folded(...sent: readonly (readonly [Speaker, Claims])[]) {
-  const keys = await service.messages.serverKeys.at(present);
-  const requests = await Promise.all(
-    sent.map(async ([by, claims]) => openRequest(service.messages, keys, (await by.seal(claims)).token)),
-  );
-  const [first, ...others] = requests;
-  if (!first) throw new Error("nothing was sent");
-  const effects = await write(ports(), [first, ...others], present);
-  return effects.map((effect) => {
-    if ("error" in effect) return effect.error.code;
-    return "refusal" in effect.said ? effect.said.refusal.code : effect.said.outcome.status;
-  });
+  const tokens = await Promise.all(sent.map(async ([by, claims]) => (await by.seal(claims)).token));
+  const answered = await answerMessages(ports(), tokens, present, () => false);
+  return answered.map(({ log }) => log["reason"] ?? log["outcome"]);
 }
 
 const register = (seq: number, by = device) => by.claims("register", registration, { seq, ack: 0 });

@@ -20,7 +20,7 @@ import { catchUpSchema, followTrust } from "@sealpost/protocol/documents/trust.t
 import * as z from "zod/mini";
 
 import { verifyDeviceCertificate } from "../../device/identity/device-certificate.ts";
-import { openRequest } from "../../functions/receive/open.ts";
+import { openRequest } from "../support/open.ts";
 import { devicePuts, newDevice } from "../../functions/registry/device.ts";
 import { memoryStore } from "../../functions/store/memory-store.ts";
 import { startService } from "../support/service.ts";
