@@ -64,7 +64,10 @@ async function enrolled(...words: string[]): Promise<AgentProcess> {
   return agent;
 }
 
-async function statusOf(): Promise<{ agent: { failures: number; acts: { act: string; outcome: string }[] } }> {
+async function statusOf(): Promise<{
+  signingKey: string;
+  agent: { failures: number; acts: { act: string; outcome: string }[] };
+}> {
   const words = [bin, "--home", home, "status", "--json"];
   return JSON.parse((await promisify(execFile)(process.execPath, words)).stdout);
 }
@@ -116,6 +119,28 @@ describe("a device that runs by itself", () => {
     expect(await agent.says(/^wait: retry/)).toMatch(/failures 1, nextSeconds (4[5-9]|[56]\d|7[0-5])/);
     agent.child.kill("SIGTERM");
     expect(await agent.ended).toBe(0);
+  });
+
+  test("ok/keys that are old enough are renewed, and those that are not stay", async () => {
+    const agent = await enrolled();
+    const before = (await statusOf()).signingKey;
+    agent.child.kill("SIGTERM");
+    await agent.ended;
+    // The certificate is of the second in which the service stands still.
+    bench.now += 90 * 86_400;
+    const young = start(...profile);
+    await young.says(/^start/);
+    young.child.kill("SIGHUP");
+    await young.says(/^wait: done/);
+    expect((await statusOf()).signingKey).toBe(before);
+    young.child.kill("SIGTERM");
+    await young.ended;
+    const old = start(...profile, "--renew-days", "0.001");
+    await old.says(/^start/);
+    old.child.kill("SIGHUP");
+    await old.says(/^renew: done/);
+    await old.says(/^wait: done/);
+    expect((await statusOf()).signingKey).not.toBe(before);
   });
 
   test("fails/two in one home: the second goes, with the exit code of a busy home", async () => {
