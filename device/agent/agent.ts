@@ -175,7 +175,7 @@ export class Agent {
     } catch (error) {
       if (!isDeviceError(error)) throw error;
       if (error.code === "aborted" && waker.stopped) return;
-      this.#say({ act: "error", outcome: error.code, detail: { why: error.why } });
+      this.#say({ act: "error", outcome: error.code, detail: { why: error.why || undefined } });
       if (meaningOf(error.code) === "end") throw error;
       const failures = this.#keeper.record.failures + 1;
       const wait = retryDelay(failures, this.#pollSeconds(), random);
@@ -240,7 +240,7 @@ export class Agent {
       return await this.#firmware.update(device, ask, () => this.#ports.manager.alive());
     } catch (error) {
       if (!isDeviceError(error) || meaningOf(error.code) !== "go-on") throw error;
-      this.#say({ act: "firmware", outcome: error.code, detail: { why: error.why } });
+      this.#say({ act: "firmware", outcome: error.code, detail: { why: error.why || undefined } });
       return false;
     }
   }
