@@ -3,9 +3,10 @@
 import collections
 import json
 import os
+import re
 import threading
 
-from ministack.core import iam_actions, lambda_runtime
+from ministack.core import iam_actions, iam_evaluator, lambda_runtime
 from ministack.services import lambda_svc
 
 WORKERS_A_FUNCTION = 8
@@ -71,6 +72,19 @@ def evaluate_kms_conditions() -> None:
     iam_actions.request_tag_context = context
 
 
+def name_roles_of_sessions() -> None:
+    """`aws:PrincipalArn` of a role's session is the role, as AWS has it; MiniStack gives the session."""
+    resolve = iam_evaluator._resolve_condition_key
+
+    def resolved(key, context):
+        value = resolve(key, context)
+        if key.lower() != "aws:principalarn" or not isinstance(value, str):
+            return value
+        return re.sub(r"^arn:(\S+?):sts::(\d+):assumed-role/([^/]+)/.*$", r"arn:\1:iam::\2:role/\3", value)
+
+    iam_evaluator._resolve_condition_key = resolved
+
+
 def hand_on_lines() -> None:
     """What functions print goes to the process that started this one as well, line by line, over a pipe."""
     lines = os.fdopen(FUNCTION_LINES, "w", buffering=1, encoding="utf-8")
@@ -91,4 +105,5 @@ def apply() -> None:
     limit_workers()
     contain_failed_start()
     evaluate_kms_conditions()
+    name_roles_of_sessions()
     hand_on_lines()
