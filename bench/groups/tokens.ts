@@ -7,7 +7,7 @@ import { thumbprint } from "@sealpost/protocol/token/keys.ts";
 import { CompactEncrypt, CompactSign, compactDecrypt, compactVerify, importJWK } from "jose";
 
 import type { ContentKeyOpener } from "../../functions/custody/port.ts";
-import { openRequest } from "../../functions/receive/open.ts";
+import { openRequest } from "../../test/support/open.ts";
 import { rawDevice } from "../../test/support/raw-device.ts";
 import { present, startService } from "../../test/support/service.ts";
 import { keysInMemory } from "../custody.ts";
