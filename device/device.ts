@@ -15,7 +15,9 @@ import type { SettleRows } from "./delivery/settle-row.ts";
 import { settleDeregistration } from "./deregistration.ts";
 import { settleFirmwareCheck, settleFirmwareReport } from "./firmware/settle.ts";
 import { settleRenewal } from "./identity/renewal.ts";
-import { settleReadings } from "./readings.ts";
+import { settleReadings } from "./readings/settle.ts";
+import { type Flushed, ReadingFlow, requireSpool } from "./readings/reading-flow.ts";
+import { type Reading, type SendOptions, type Sent, spoolReadings } from "./readings/spooling.ts";
 import { settleRegistration } from "./registration.ts";
 import { exchangeCertificates } from "./identity/bootstrap.ts";
 import { certifiedAt } from "./identity/device-certificate.ts";
@@ -28,7 +30,17 @@ import type { BootVerdict, FirmwareOffer, UpdateProgress } from "./firmware/firm
 import { type DeviceOptions, type Settings, type VerbOptions, requireBase, toSettings } from "./options.ts";
 import { requireDone } from "./delivery/outcome.ts";
 import { Outbox, checkBody } from "./delivery/outbox.ts";
-import type { BootstrapTransport, DeviceKeys, DevicePorts, FirmwareVersion, KeyStore } from "./ports.ts";
+import type { Boot } from "./delivery/outbox-ports.ts";
+import type {
+  BootstrapTransport,
+  DeviceKeys,
+  DevicePorts,
+  FirmwareVersion,
+  KeyStore,
+  ReadingSpool,
+  SpoolStatus,
+  Uptime,
+} from "./ports.ts";
 import { ServiceKeys } from "./trust/service-keys.ts";
 import type { DeviceState } from "./state/state.ts";
 import { statusOf } from "./state/status-of.ts";
@@ -66,6 +78,9 @@ type Line = {
   readonly outbox: Outbox;
   readonly firmware: FirmwareUpdate;
   readonly renewals: KeyRenewal;
+  readonly boot: Boot;
+  readonly spool: ReadingSpool | undefined;
+  readonly flow: ReadingFlow | undefined;
 };
 type Begun = Line & { readonly patience: Patience };
 
@@ -123,12 +138,14 @@ export class Device {
     const serviceKeys = await ServiceKeys.open(cell, settings.timing);
     const present = await ports.keys.load("current");
     if (!present) throw new DeviceError("keys-missing", "the key store is empty");
-    const { keys, messages, slots } = ports;
-    const outboxPorts = { cell, keys, messages, serviceKeys, settings, settleRows };
+    const { keys, messages, slots, readings: spool } = ports;
+    const boot = await startOfMachine(ports.uptime, settings);
+    const outboxPorts = { cell, keys, messages, serviceKeys, settings, boot, settleRows };
     const outbox = new Outbox(outboxPorts);
     const firmware = new FirmwareUpdate(outboxPorts, outbox, slots);
     const renewals = new KeyRenewal(outboxPorts, outbox, await thumbprints(present));
-    return new Device(settings, cell, { serviceKeys, outbox, firmware, renewals });
+    const flow = spool && new ReadingFlow(outboxPorts, outbox, spool);
+    return new Device(settings, cell, { serviceKeys, outbox, firmware, renewals, boot, spool, flow });
   }
 
   /** Tells the service what this device is. Again whenever that changes. */
@@ -179,6 +196,35 @@ export class Device {
     await firmware.report(sent, patience);
   }
 
+  /**
+   * Stores readings durably until `flushReadings` sends them; needs no network. A reading without a time is stamped with what the device knows of it.
+   * @returns how many were stored, and how many older ones were dropped to make room
+   * @throws DeviceError `argument-invalid` · `spool-full` · `no-space` · `revoked` · `gone` · `deregistered`
+   */
+  async send(stream: string, records: readonly Reading[], options: SendOptions = {}): Promise<Sent> {
+    const { boot, spool } = this.#open();
+    const { ended, bootTime } = this.#cell.enrolled;
+    if (ended) throw new DeviceError(ended, "");
+    return spoolReadings({ stream, records, ...options }, { spool: requireSpool(spool), boot, known: bootTime });
+  }
+
+  /**
+   * Sends what is stored, oldest first, one message at a time.
+   * @param input.between awaited before each message, so that what matters more does not wait behind a backlog
+   */
+  async flushReadings(input: VerbOptions & { readonly between?: () => Promise<void> } = {}): Promise<Flushed> {
+    const { flow, patience } = await this.#begin(input);
+    requireSpool(this.#line?.spool);
+    if (!this.#cell.enrolled.profile) throw new DeviceError("not-registered", "");
+    return flow ? flow.flush(patience, input.between ?? (async () => {})) : { sent: 0, refused: 0, unknown: 0 };
+  }
+
+  /** What waits to be sent, and what never will be. */
+  async readingStatus(): Promise<SpoolStatus & { readonly refused: number }> {
+    const { spool } = this.#open();
+    return { ...(await requireSpool(spool).status()), refused: this.#cell.enrolled.readings.refused };
+  }
+
   /** Replaces both key pairs and the certificate. The old signing key is gone once the service's answer is verified. */
   async renewKeys(options?: VerbOptions): Promise<void> {
     const { renewals, patience } = await this.#begin(options);
@@ -226,6 +272,12 @@ export class Device {
     if (!isLeaving) await begun.renewals.restoreCertificate(begun.patience);
     return begun;
   }
+}
+
+/** Where the port is missing, it began with this process. */
+async function startOfMachine(uptime: Uptime | undefined, { timing }: Settings): Promise<Boot> {
+  if (uptime) return { id: await uptime.bootId(), seconds: () => uptime.seconds() };
+  return { id: crypto.randomUUID(), seconds: () => timing.monotonic() };
 }
 
 /** Everything else first, also what another caller queues meanwhile. */

@@ -5,4 +5,5 @@ export { fileReadingSpool } from "./adapters/file-reading-spool.ts";
 export { fileStateStore } from "./adapters/file-state-store.ts";
 export { lockHome } from "./adapters/home-lock.ts";
 export { httpsBootstrapTransport } from "./adapters/https-bootstrap-transport.ts";
+export { nodeUptime } from "./adapters/node-uptime.ts";
 export { nodeMessageTransport } from "./adapters/node-message-transport.ts";

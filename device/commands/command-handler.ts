@@ -26,11 +26,6 @@ export class CommandFailure extends Error {
   }
 }
 
-/** Narrows by shape, since bundling may duplicate the class. */
-export function isCommandFailure(error: unknown): error is CommandFailure {
-  return error instanceof Error && error.name === "CommandFailure" && "output" in error;
-}
-
 /**
  * Does what a command says.
  * @returns the output: anything that JSON can say, in 4 KiB; nothing is allowed. `commandLater` leaves the command in hand

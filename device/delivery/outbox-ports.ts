@@ -4,6 +4,9 @@ import type { ServiceKeys } from "../trust/service-keys.ts";
 import type { StateCell } from "../state/state-cell.ts";
 import type { SettleRows } from "./settle-row.ts";
 
+/** This start of the machine. */
+export type Boot = { readonly id: string; readonly seconds: () => number };
+
 /** What it takes to deliver a message. */
 export type OutboxPorts = {
   readonly cell: StateCell;
@@ -11,6 +14,7 @@ export type OutboxPorts = {
   readonly messages: MessageTransport;
   readonly serviceKeys: ServiceKeys;
   readonly settings: Settings;
+  readonly boot: Boot;
   /** What a successful reply changes here, by operation. */
   readonly settleRows: SettleRows;
 };

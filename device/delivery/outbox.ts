@@ -2,7 +2,7 @@ import type { Exchange } from "@sealpost/protocol/exchanges/define-exchange.ts";
 import { deregistration } from "@sealpost/protocol/exchanges/deregistration.ts";
 import { limits } from "@sealpost/protocol/limits.ts";
 import { memberOf } from "@sealpost/protocol/token/jws.ts";
-import { encodeBase64url } from "@sealpost/protocol/token/strict.ts";
+import { parseJson } from "@sealpost/protocol/token/strict.ts";
 import type * as z from "zod/mini";
 
 import type { Patience } from "./patience.ts";
@@ -10,7 +10,7 @@ import { WaitingLine } from "./waiting-line.ts";
 import { DeviceError } from "../device-error.ts";
 import type { OutboxPorts } from "./outbox-ports.ts";
 import type { Outcome } from "./outcome.ts";
-import { allocate } from "./queue.ts";
+import { allocate, newJti } from "./queue.ts";
 import { Sending } from "./sending.ts";
 import type { Enrolled, Pending } from "../state/state.ts";
 
@@ -45,7 +45,7 @@ export class Outbox {
   ): Promise<number> {
     const { operation } = exchange;
     const message = {
-      jti: encodeBase64url(crypto.getRandomValues(new Uint8Array(16))),
+      jti: newJti(),
       operation,
       body: { ...checkBody(exchange, body) },
     };
@@ -66,10 +66,12 @@ export class Outbox {
    */
   async deliver(seq: number, patience: Patience): Promise<Outcome> {
     return this.#line.take(patience, async () => {
+      let awaited = seq;
       for (;;) {
-        const outcome = this.#outcomes.get(seq) ?? this.#parked(seq);
-        if (outcome) return outcome;
-        if (!(await this.#sendOldest(patience)))
+        const outcome = this.#outcomes.get(awaited) ?? this.#parked(awaited);
+        if (outcome && outcome.kind !== "again") return outcome;
+        if (outcome) awaited = outcome.seq;
+        else if (!(await this.#sendOldest(patience)))
           throw new DeviceError("fate-unknown", "it is not in the queue any more");
       }
     });
@@ -119,8 +121,23 @@ export class Outbox {
 /** @throws DeviceError `argument-invalid` */
 export function checkBody<Body>({ request }: Sendable<Body>, body: Body): Body {
   const parsed = request.safeParse(body);
-  if (parsed.success) return parsed.data;
-  throw new DeviceError("argument-invalid", `${memberOf(parsed.error)} is missing or not allowed`);
+  if (!parsed.success) throw new DeviceError("argument-invalid", `${memberOf(parsed.error)} is missing or not allowed`);
+  if (!isSendable(parsed.data))
+    throw new DeviceError("argument-invalid", "it holds what the protocol's JSON cannot say");
+  return parsed.data;
+}
+
+/**
+ * Whether the service's parser takes it in its place: one that does not answers nothing that could be believed, and the message would stay the
+ * oldest for ever.
+ */
+function isSendable(body: unknown): boolean {
+  try {
+    parseJson(new TextEncoder().encode(JSON.stringify({ body })), "body");
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** Nothing follows a de-registration (rule 13), and an ended device says nothing but that. */

@@ -10,6 +10,8 @@ export type Outcome =
   | { readonly kind: "refused"; readonly code: string; readonly detail: string; readonly field: string | undefined }
   /** `conflict`: no effect, ever. */
   | { readonly kind: "not-delivered" }
+  /** Not this message, but another with the same body is to be delivered. */
+  | { readonly kind: "again"; readonly seq: number }
   | { readonly kind: "unknown"; readonly why: "below-window" | "revoked" | "gone" };
 
 /** @throws DeviceError unless the message is done */
@@ -17,6 +19,8 @@ export function requireDone(outcome: Outcome): void {
   switch (outcome.kind) {
     case "done":
       return;
+    case "again":
+      throw new DeviceError("not-delivered", "another message goes out in its place");
     case "unusable":
       throw outcome.error;
     case "not-delivered":

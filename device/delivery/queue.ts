@@ -1,4 +1,5 @@
 import { limits } from "@sealpost/protocol/limits.ts";
+import { encodeBase64url } from "@sealpost/protocol/token/strict.ts";
 
 import type { Pending, Queue } from "../state/state.ts";
 
@@ -8,6 +9,10 @@ import type { Pending, Queue } from "../state/state.ts";
  * and no number is ever burnt.
  */
 export const emptyQueue: Queue = { next: 1, pending: [], unknown: [] };
+
+export function newJti(): string {
+  return encodeBase64url(crypto.getRandomValues(new Uint8Array(16)));
+}
 
 /**
  * Takes the next number for a message (rule 1).
@@ -36,6 +41,18 @@ export function park(queue: Queue, seq: number, why: Queue["unknown"][number]["w
   if (!message) return queue;
   const { operation } = message;
   return { ...resolve(queue, seq), unknown: [...queue.unknown, { seq, operation, why }] };
+}
+
+/**
+ * The message gives its place to another with the same body, behind all others. It is sent as the oldest alone, so it need not wait for the
+ * window.
+ */
+export function queueAgain(queue: Queue, seq: number, jti: string): Queue {
+  const message = queue.pending.find((pending) => pending.seq === seq);
+  if (!message) return queue;
+  const { operation, body } = message;
+  const { next, pending } = resolve(queue, seq);
+  return { ...queue, next: next + 1, pending: [...pending, { seq: next, jti, operation, body }] };
 }
 
 /** The service has seen higher numbers than this device remembers: go on above them (rule 7). */

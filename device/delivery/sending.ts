@@ -1,4 +1,4 @@
-import { isOperation } from "@sealpost/protocol/exchanges/exchanges.ts";
+import { type Operation, isOperation } from "@sealpost/protocol/exchanges/exchanges.ts";
 import type { Reply } from "@sealpost/protocol/messages/reply.ts";
 import { isTokenError } from "@sealpost/protocol/token/token-error.ts";
 
@@ -9,11 +9,11 @@ import type { Patience } from "./patience.ts";
 import type { Outcome } from "./outcome.ts";
 import type { OutboxPorts } from "./outbox-ports.ts";
 import type { DeviceKeys, HttpAnswer } from "../ports.ts";
-import { park, resolve, skipTo } from "./queue.ts";
+import { newJti, park, queueAgain, resolve, skipTo } from "./queue.ts";
 import { type SealedCopy, openAnswer, sealCopy } from "./sealing.ts";
 import { tryOrder } from "../trust/addresses.ts";
 import { parseCatchUp } from "../trust/service-keys.ts";
-import type { Effect } from "./settle-row.ts";
+import type { Effect, OnRefusal } from "./settle-row.ts";
 import type { Enrolled, Pending, Queue } from "../state/state.ts";
 
 /** What one sending came to: an outcome is final and durable; the rest is tried again, at once or after a pause. */
@@ -177,22 +177,22 @@ export class Sending {
       if (await serviceKeys.fetchFrom(bases, read)) effect = await this.#settle(reply);
     }
     if (isDeviceError(effect)) {
-      await this.#resolve((state) => state, resolve);
+      await this.#resolve(reply, asItIs, resolve);
       return { kind: "unusable", error: effect };
     }
-    await this.#resolve(effect, resolve);
+    await this.#resolve(reply, effect, resolve);
     await alignKeys(this.#ports.cell.state, this.#ports.keys);
     return { kind: "done" };
   }
 
   async #settle({ body }: OkReply): Promise<Effect | DeviceError> {
-    const { cell, keys, serviceKeys, settleRows } = this.#ports;
+    const { cell, keys, serviceKeys } = this.#ports;
     try {
       const { operation, body: request } = this.#message;
       // Queued by a later version of this software, which went back to this one: it is delivered, and its reply means nothing here.
       if (!isOperation(operation)) return (state) => state;
       const context = { state: cell.enrolled, keys, now: serviceKeys.clock.now() };
-      return await settleRows[operation].settle(body, request, context);
+      return await this.#row(operation).settle(body, request, context);
     } catch (error) {
       if (isDeviceError(error)) return error;
       if (!isTokenError(error)) throw error;
@@ -200,44 +200,72 @@ export class Sending {
     }
   }
 
-  async #refused({ status, body }: RefusedReply): Promise<Outcome> {
+  async #refused(reply: RefusedReply): Promise<Outcome> {
+    const { status, body } = reply;
     const highest = body.highest ?? 0;
+    if (status === "revoked" || status === "gone") {
+      await this.#resolve(
+        reply,
+        (state): Enrolled => ({ ...state, ended: status }),
+        (queue) => parkAll(queue, status),
+      );
+      return { kind: "unknown", why: status };
+    }
+    const change = this.#onRefusal(status);
+    if (change === "again") return this.#sendAgain(reply, highest);
+    const effect = change ?? asItIs;
     switch (status) {
       case "conflict":
-        await this.#resolve(
-          (state) => state,
-          (queue, seq) => skipTo(resolve(queue, seq), highest),
-        );
+        await this.#resolve(reply, effect, (queue, seq) => skipTo(resolve(queue, seq), highest));
         return { kind: "not-delivered" };
       case "below-window":
-        await this.#resolve(
-          (state) => state,
-          (queue, seq) => skipTo(park(queue, seq, status), highest),
-        );
-        return { kind: "unknown", why: status };
-      case "revoked":
-      case "gone":
-        await this.#resolve(
-          (state): Enrolled => ({ ...state, ended: status }),
-          (queue) => parkAll(queue, status),
-        );
+        await this.#resolve(reply, effect, (queue, seq) => skipTo(park(queue, seq, status), highest));
         return { kind: "unknown", why: status };
       default:
-        await this.#resolve((state) => state, resolve);
+        await this.#resolve(reply, effect, resolve);
         return { kind: "refused", code: status, detail: body.detail, field: body.field };
     }
   }
 
-  /** The effect of the answer and the end of the message, in one durable write. */
-  async #resolve(effect: Effect, queue: (queue: Queue, seq: number) => Queue): Promise<void> {
-    const time = this.#ports.serviceKeys.clock.now();
-    await this.#ports.cell.change((before) => {
+  #onRefusal(code: string): OnRefusal {
+    const { operation, body } = this.#message;
+    return isOperation(operation) ? this.#row(operation).refused(code, body) : undefined;
+  }
+
+  #row(operation: Operation): OutboxPorts["settleRows"][Operation] {
+    return this.#ports.settleRows[operation];
+  }
+
+  async #sendAgain(reply: RefusedReply, highest: number): Promise<Outcome> {
+    let seq = 0;
+    await this.#resolve(reply, asItIs, (queue, own) => {
+      const after = queueAgain(skipTo(queue, highest), own, newJti());
+      seq = after.next - 1;
+      return after;
+    });
+    return { kind: "again", seq };
+  }
+
+  /** The effect of the answer, what it says besides, and the end of the message, in one durable write. */
+  async #resolve(reply: Reply, effect: Effect, queue: (queue: Queue, seq: number) => Queue): Promise<void> {
+    const { cell, serviceKeys, boot } = this.#ports;
+    const { clock } = serviceKeys;
+    const time = clock.now();
+    await cell.change((before) => {
       const after = effect(before);
       if (after.phase !== "enrolled") return after;
-      return { ...after, time, queue: queue(after.queue, this.#message.seq) };
+      return {
+        ...after,
+        time,
+        bootTime: clock.isTold ? { bootId: boot.id, uptime: boot.seconds(), time } : after.bootTime,
+        queue: queue(after.queue, this.#message.seq),
+        commands: { ...after.commands, waiting: reply.waiting },
+      };
     });
   }
 }
+
+const asItIs: Effect = (state) => state;
 
 /** The setbacks of a round as one: the first says most, since the user's own relay comes first. */
 function together(setbacks: readonly Setback[]): Setback {

@@ -27,7 +27,18 @@ export type SettleRow<E extends Exchange> = {
    * @throws TokenError when an authentic reply does not verify or parse here; DeviceError with what it is then called
    */
   settle(reply: unknown, request: unknown, context: SettleContext): Promise<Effect>;
+  readonly refused: Refused<unknown>;
 };
+
+/** What a final no to one exchange changes here. */
+export type OnRefusal =
+  | Effect
+  /** The same body is queued as a new message, in the write that resolves this one. */
+  | "again"
+  | undefined;
+
+/** @param code a refusal of the protocol, or one that this version does not know */
+export type Refused<Request> = (code: string, request: Request) => OnRefusal;
 
 /** A row for each exchange of the protocol: one that is missing, or stands under another's name, does not compile. */
 export type SettleRows = { readonly [O in Operation]: SettleRow<ExchangeOf<O>> };
@@ -36,9 +47,15 @@ export type SettleRows = { readonly [O in Operation]: SettleRow<ExchangeOf<O>> }
 export function settleRow<E extends Exchange, Request, Reply>(
   exchange: E & { readonly request: z.ZodMiniType<Request>; readonly reply: z.ZodMiniType<Reply> },
   settle: (reply: Reply, request: Request, context: SettleContext) => Promise<Effect>,
+  refused: Refused<Request> = () => undefined,
 ): SettleRow<E> {
   return {
     exchange,
+    refused: (code, request) => {
+      // Perhaps queued by a later version of this software.
+      const parsed = exchange.request.safeParse(request);
+      return parsed.success ? refused(code, parsed.data) : undefined;
+    },
     settle: async (reply, request, context) =>
       settle(read(exchange.reply, reply), read(exchange.request, request), context),
   };

@@ -23,7 +23,7 @@ import { DeviceError } from "../device-error.ts";
 import { thumbprints } from "../keys/device-keys.ts";
 import type { BootstrapConnection, BootstrapTransport, DeviceKeys, HttpAnswer } from "../ports.ts";
 import { emptyQueue } from "../delivery/queue.ts";
-import type { Enrolled } from "../state/state.ts";
+import { type Enrolled, noCommands, noReadings } from "../state/state.ts";
 
 /**
  * One TLS connection, two requests on it, then it is closed. Nothing is stored here: the same credential and keys may go through it again after
@@ -115,12 +115,15 @@ async function verifyAnswer(
       keySet: keySet.token,
       askedAt: null,
       time: answer.time,
+      bootTime: null,
       queue: emptyQueue,
       ended: null,
       profile: null,
       pollSeconds: null,
       update: null,
       givenUp: [],
+      readings: noReadings,
+      commands: noCommands,
     };
   } catch (cause) {
     if (!isTokenError(cause)) throw cause;

@@ -1,4 +1,5 @@
 import { credentialPackageSchema } from "@sealpost/protocol/bootstrap.ts";
+import { commandSchema } from "@sealpost/protocol/exchanges/commands.ts";
 import { manifestClaimsSchema } from "@sealpost/protocol/exchanges/firmware.ts";
 import { registrationBodySchema } from "@sealpost/protocol/exchanges/registration.ts";
 import { base64url256, thumbprintSchema } from "@sealpost/protocol/token/keys.ts";
@@ -60,6 +61,35 @@ const addressesSchema = z.object({
 });
 export type Addresses = z.infer<typeof addressesSchema>;
 
+/** Where the service's time lies on the scale of one start of the machine. */
+const bootTimeSchema = z.object({
+  bootId: z.string(),
+  /** Seconds since that start, and what the service's clock said then. */
+  uptime: z.number(),
+  time: z.number(),
+});
+export type BootTime = z.infer<typeof bootTimeSchema>;
+
+const readingsSchema = open({
+  /** Entries of the spool that went into the queue last: their files may still be there. */
+  taken: z.array(z.string()),
+  /** A body that was refused for want of what the device can bring: it goes out anew. */
+  held: z.nullable(z.record(z.string(), z.unknown())),
+  /** Records that the service refused for good, for life. */
+  refused: z.int(),
+});
+export const noReadings: z.infer<typeof readingsSchema> = { taken: [], held: null, refused: 0 };
+
+const commandsSchema = open({
+  /** The last command that was settled. */
+  handled: z.int(),
+  /** The one that was stored and is not settled. */
+  hand: z.nullable(commandSchema),
+  /** The last authentic reply said that some command has no end yet. */
+  waiting: z.boolean(),
+});
+export const noCommands: z.infer<typeof commandsSchema> = { handled: 0, hand: null, waiting: false };
+
 /** Keys exist; the credential is not spent yet, or its answer did not arrive. The only phase that holds a secret. */
 const bootstrappingSchema = z.object({
   format: z.literal(1),
@@ -87,6 +117,8 @@ const enrolledSchema = open({
   askedAt: z.nullable(z.int()),
   /** What the clock said when this was written. */
   time: z.int(),
+  /** Set by an authentic reply. Where a member has a default, documents were written without it. */
+  bootTime: z.prefault(z.nullable(bootTimeSchema), null),
   queue: queueSchema,
   /** An authentic and final no. */
   ended: z.nullable(z.enum(["revoked", "gone"])),
@@ -96,6 +128,8 @@ const enrolledSchema = open({
   update: z.nullable(updateSchema),
   /** Counters of releases that failed here or were rolled back: taken again on request alone. */
   givenUp: z.array(z.int()),
+  readings: z.prefault(readingsSchema, noReadings),
+  commands: z.prefault(commandsSchema, noCommands),
 });
 export type Enrolled = z.infer<typeof enrolledSchema>;
 

@@ -12,6 +12,7 @@ export class Clock {
   #validity: Validity;
   #time: number;
   #since: number;
+  #isTold = false;
 
   /** @param last what this clock said before the device restarted */
   constructor(timing: Timing, validity: Validity, last: number) {
@@ -26,16 +27,25 @@ export class Clock {
     return Math.floor(this.#time + Math.max(0, this.#timing.monotonic() - this.#since));
   }
 
+  /** Whether an authentic reply said the time since this clock began, and nothing spoke against it. */
+  get isTold(): boolean {
+    return this.#isTold;
+  }
+
   /** A newer key set was accepted: its `iat` is the time, unless the present estimate fits it too. */
   accept(validity: Validity): void {
     const now = this.now();
     this.#validity = validity;
-    this.#set(now >= validity.iat && now <= validity.exp ? now : validity.iat);
+    const fits = now >= validity.iat && now <= validity.exp;
+    this.#isTold &&= fits;
+    this.#set(fits ? now : validity.iat);
   }
 
   /** An authentic reply says what time it is. */
   correct(time: number): void {
-    this.#set(clamp(time, this.#validity));
+    const believed = clamp(time, this.#validity);
+    this.#isTold = believed === time;
+    this.#set(believed);
   }
 
   #set(time: number): void {

@@ -23,17 +23,17 @@ const open = (options: DeviceOptions = {}) => Device.open({ ports: home, options
 test("ok/a state that a later version wrote keeps what this one does not know, and its messages are delivered", async () => {
   const state = (await home.state.load()) as { queue: { next: number; pending: object[] } };
   const { next } = state.queue;
-  const queued = { seq: next, jti: "AAAAAAAAAAAAAAAAAAAAAA", operation: "readings", body: { values: [1] }, spool: 7 };
+  const queued = { seq: next, jti: "AAAAAAAAAAAAAAAAAAAAAA", operation: "samples", body: { values: [1] }, spool: 7 };
   await home.state.save({
     ...state,
-    commands: { handled: 3 },
+    schedules: { last: 3 },
     queue: { ...state.queue, next: next + 1, pending: [queued], lanes: ["slow"] },
   });
   const device = await open();
-  expect(device.status().pending).toEqual([{ seq: next, operation: "readings" }]);
+  expect(device.status().pending).toEqual([{ seq: next, operation: "samples" }]);
   await device.register({ ...profile, hardware: "r3" });
   expect(await home.state.load()).toMatchObject({
-    commands: { handled: 3 },
+    schedules: { last: 3 },
     queue: { pending: [], lanes: ["slow"] },
     profile: { hardware: "r3" },
   });
@@ -42,7 +42,7 @@ test("ok/a state that a later version wrote keeps what this one does not know, a
 
 test("ok/until they are sent they are kept as they are", async () => {
   const state = (await home.state.load()) as { queue: { next: number; pending: object[] } };
-  const queued = { seq: state.queue.next, jti: "AAAAAAAAAAAAAAAAAAAAAA", operation: "readings", body: {}, spool: 7 };
+  const queued = { seq: state.queue.next, jti: "AAAAAAAAAAAAAAAAAAAAAA", operation: "samples", body: {}, spool: 7 };
   await home.state.save({ ...state, queue: { ...state.queue, next: queued.seq + 1, pending: [queued] } });
   const cut = await Device.open({
     ports: { ...home, messages: { ...home.messages, post: async () => Promise.reject(new Error("cut")) } },

@@ -3,6 +3,7 @@ import { writeFileSync } from "node:fs";
 import { mkdir, mkdtemp, readFile, readdir, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -164,7 +165,7 @@ describe("files of the spool", () => {
   });
 
   test("ok/several processes at once: nothing lost, in the order of each", async () => {
-    const script = join(import.meta.dirname, "support/append-readings.ts");
+    const script = fileURLToPath(new URL("./support/append-readings.ts", import.meta.url));
     await Promise.all(["a", "b", "c"].map((name) => run(process.execPath, [script, folder, name, "25"])));
     const found = await contents(fileReadingSpool(folder));
     expect(found).toHaveLength(75);
@@ -175,7 +176,7 @@ describe("files of the spool", () => {
   });
 
   test("ok/several processes that drop at once: every record is there, or counted once", async () => {
-    const script = join(import.meta.dirname, "support/append-readings.ts");
+    const script = fileURLToPath(new URL("./support/append-readings.ts", import.meta.url));
     const words = ["90", String(8 * block)];
     const said = await Promise.all(["a", "b"].map((name) => run(process.execPath, [script, folder, name, ...words])));
     const dropped = said.reduce((sum, { stdout }) => sum + Number(stdout), 0);

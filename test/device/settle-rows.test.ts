@@ -10,7 +10,7 @@ import { settleCommandsNext, settleCommandsResult } from "../../device/commands.
 import { settleDeregistration } from "../../device/deregistration.ts";
 import { settleFirmwareCheck, settleFirmwareReport } from "../../device/firmware/settle.ts";
 import { settleRenewal } from "../../device/identity/renewal.ts";
-import { settleReadings } from "../../device/readings.ts";
+import { settleReadings } from "../../device/readings/settle.ts";
 import { settleRegistration } from "../../device/registration.ts";
 
 const rows: SettleRows = {
