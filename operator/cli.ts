@@ -1,6 +1,7 @@
 import { Command, CommanderError } from "commander";
 
 import { addAuditCommands } from "./commands/audit.ts";
+import { addCostCommand } from "./commands/cost.ts";
 import { addCredentialCommands } from "./commands/credential.ts";
 import { addDeviceCommands } from "./commands/device.ts";
 import { addReceiptCommands } from "./commands/receipt.ts";
@@ -68,6 +69,7 @@ function createProgram(version: string, said: { out: string; error: string }): C
   addReleaseCommands(program);
   addReceiptCommands(program);
   addAuditCommands(program);
+  addCostCommand(program);
   complete(program);
   return program;
 }
