@@ -118,7 +118,7 @@ async function certified(
   const device = deviceId === undefined ? undefined : await readDevice(store, deviceId, generation);
   if (!device || deviceId === undefined) return undefined;
   const { keys: present, certificate } = device.identity;
-  return areSame(await thumbprintsOf(present), await thumbprintsOf(keys)) ? { deviceId, certificate } : undefined;
+  return areSame(thumbprintsOf(present), thumbprintsOf(keys)) ? { deviceId, certificate } : undefined;
 }
 
 /** Spends the credential and stores the device and its certificate, in one write; undefined if another request was faster. */

@@ -1,9 +1,11 @@
-import { type KeyObject, createDecipheriv, createHash, createPublicKey, diffieHellman } from "node:crypto";
+import { type KeyObject, createDecipheriv, createPublicKey, diffieHellman } from "node:crypto";
 
 import type { P256Jwk } from "@sealpost/protocol/suites/p256.ts";
 import { a256gcm } from "@sealpost/protocol/suites/a256gcm.ts";
 import { ecdhEsA256kw } from "@sealpost/protocol/suites/ecdh-es-a256kw.ts";
 import { TokenError } from "@sealpost/protocol/token/token-error.ts";
+
+import { concatKdf } from "../engine/concat-kdf.ts";
 
 /** AES key wrap (RFC 3394 §2.2.3.1): eight bytes more than the key, and a fixed initial value. */
 const wrappedBytes = a256gcm.keyBytes + 8;
@@ -24,24 +26,10 @@ export function unwrapContentKey(
   if (encryptedKey.length !== wrappedBytes || !epk) throw new TokenError("decryption", "encrypted key");
   try {
     const publicKey = createPublicKey({ key: { ...epk }, format: "jwk" });
-    const wrapping = concatKdf(diffieHellman({ privateKey, publicKey }), ecdhEsA256kw.alg);
+    const wrapping = concatKdf(diffieHellman({ privateKey, publicKey }), ecdhEsA256kw.alg, a256gcm.keyBytes);
     const decipher = createDecipheriv("id-aes256-wrap", wrapping, initialValue);
     return new Uint8Array(Buffer.concat([decipher.update(encryptedKey), decipher.final()]));
   } catch (cause) {
     throw new TokenError("decryption", "encrypted key", { cause });
   }
-}
-
-/** RFC 7518 §4.6.2 for 256 bits, hence one round, with empty PartyUInfo and PartyVInfo. */
-function concatKdf(agreed: Buffer, algorithm: string): Buffer {
-  const id = Buffer.from(algorithm);
-  return createHash("sha256")
-    .update(Buffer.concat([uint32(1), agreed, uint32(id.length), id, uint32(0), uint32(0), uint32(256)]))
-    .digest();
-}
-
-function uint32(value: number): Buffer {
-  const bytes = Buffer.alloc(4);
-  bytes.writeUInt32BE(value);
-  return bytes;
 }

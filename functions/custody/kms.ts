@@ -6,12 +6,12 @@ import {
   SignCommand,
 } from "@aws-sdk/client-kms";
 import { derToRaw } from "@sealpost/protocol/token/der.ts";
-import { thumbprint } from "@sealpost/protocol/token/keys.ts";
 import { toSigningJwk, type SigningJwk } from "@sealpost/protocol/suites/suites.ts";
 import { type RsaJwk, rsaJwkSchema, rsaOaep256 } from "@sealpost/protocol/suites/rsa-oaep-256.ts";
 import { es256 } from "@sealpost/protocol/suites/es256.ts";
 import { TokenError } from "@sealpost/protocol/token/token-error.ts";
 
+import { nodeEngine } from "../engine/node-engine.ts";
 import { lazily } from "./lazily.ts";
 import type {
   ContentKeyOpener,
@@ -48,7 +48,7 @@ export function kmsSigningKey(kms: KMSClient, keyArn: string): SigningKeySource 
 /** Signs with an ECC_NIST_P256 key. Its public key is read once. */
 export async function kmsSigner(kms: KMSClient, keyArn: string): Promise<SignerWithKey> {
   const jwk = await ecPublicKey(kms, keyArn);
-  return knownKmsSigner(kms, keyArn, { jwk, kid: await thumbprint(jwk), alg: es256.alg });
+  return knownKmsSigner(kms, keyArn, { jwk, kid: nodeEngine.thumbprint(jwk), alg: es256.alg });
 }
 
 /** The same with a key whose public half is known. */
@@ -63,7 +63,7 @@ export function knownKmsSigner(
     alg,
     async sign(data) {
       // KMS takes at most 4,096 bytes as a message; a digest has no such bound and is less to send.
-      const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", data));
+      const digest = nodeEngine.sha256(data);
       const { Signature: der } = await call("KMS Sign", () =>
         kms.send(
           new SignCommand({
@@ -82,7 +82,7 @@ export function knownKmsSigner(
 /** Opens content keys with an RSA_2048 decryption key (RSA-OAEP-256). */
 export async function kmsContentKeyOpener(kms: KMSClient, keyArn: string): Promise<ContentKeyOpener> {
   const jwk = await rsaPublicKey(kms, keyArn);
-  return knownKmsOpener(kms, keyArn, { jwk, kid: await thumbprint(jwk), alg: rsaOaep256.alg });
+  return knownKmsOpener(kms, keyArn, { jwk, kid: nodeEngine.thumbprint(jwk), alg: rsaOaep256.alg });
 }
 
 /** The same with a key whose public half is known. */

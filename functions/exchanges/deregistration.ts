@@ -21,7 +21,7 @@ export const deregistration = ({ serviceId, receiptSigner }: Ports) =>
         sub: device.identity.deviceId,
         iat: now,
         type: "deregistration",
-        ...(await thumbprintsOf(keys)),
+        ...thumbprintsOf(keys),
       };
       return { facts: await signReceipt(claims, await receiptSigner()) };
     },

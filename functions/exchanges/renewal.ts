@@ -33,7 +33,7 @@ export const renewal = ({ serviceId, ca }: Ports) =>
       const { deviceId, renewalSeq } = device.identity;
       const proven = await proveKeys(csr, encryptionKey, deviceId);
       if ("refusal" in proven) return proven;
-      const novelty = await noveltyOf(proven.keys, device.identity);
+      const novelty = noveltyOf(proven.keys, device.identity);
       if (novelty === "present") return { facts: undefined };
       if (novelty === "reused") return { refusal: { code: "invalid-proof", field: "body" } };
       if (seq <= renewalSeq) return { refusal: { code: "superseded" } };

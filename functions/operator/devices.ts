@@ -110,7 +110,7 @@ async function deviceDetail({ identity, status, window, lastSeen }: Device): Pro
   const { keys, certificate, receipt } = identity;
   return {
     ...deviceView({ ...identity, status }),
-    ...(await thumbprintsOf(keys)),
+    ...thumbprintsOf(keys),
     certificate,
     ...(receipt === undefined ? {} : { receipt }),
     window: { ack: window.ack, high: window.high, ...(lastSeen === undefined ? {} : { lastSeen }) },

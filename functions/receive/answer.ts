@@ -4,6 +4,7 @@ import { sealReply } from "@sealpost/protocol/messages/reply.ts";
 import { TokenError, isTokenError } from "@sealpost/protocol/token/token-error.ts";
 
 import type { PresentKeys } from "../custody/port.ts";
+import { nodeEngine } from "../engine/node-engine.ts";
 import type { DocumentVersions } from "../store/catch-up.ts";
 import { gatheredReads } from "../store/gathered-reads.ts";
 import { explain } from "../fault/explain.ts";
@@ -146,9 +147,9 @@ async function seal(
   now: number,
 ): Promise<string> {
   const bound = { iat: now, request, replyKey, ...versions };
-  const token = await sealReply({ ...bound, ...answer }, replySigner, key);
+  const token = await sealReply({ ...bound, ...answer }, replySigner, key, nodeEngine);
   if (token.length <= mostBytes) return token;
-  return sealReply({ ...bound, ...refuse({ code: "reply-too-large" }) }, replySigner, key);
+  return sealReply({ ...bound, ...refuse({ code: "reply-too-large" }) }, replySigner, key, nodeEngine);
 }
 
 /** What may be told of it, before or after the sender is proven. */

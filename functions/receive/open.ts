@@ -6,7 +6,6 @@ import {
   requestClaimsSchema,
 } from "@sealpost/protocol/messages/request.ts";
 import { type Jws, memberOf, tokenDigest, verifyJws } from "@sealpost/protocol/token/jws.ts";
-import { importPublicKey, thumbprint } from "@sealpost/protocol/token/keys.ts";
 import { limits } from "@sealpost/protocol/limits.ts";
 import type { EncryptionJwk, OneTimeJwk } from "@sealpost/protocol/suites/suites.ts";
 import { ifUsable } from "@sealpost/protocol/documents/open.ts";
@@ -14,8 +13,9 @@ import { TokenError } from "@sealpost/protocol/token/token-error.ts";
 import * as z from "zod/mini";
 
 import type { ContentKeyOpener, PresentKeys } from "../custody/port.ts";
+import { nodeEngine } from "../engine/node-engine.ts";
 import type { Device } from "../registry/device.ts";
-import { type Speaking, keysInForce, speakingKeys } from "../registry/key-ring.ts";
+import { type Speaking, keysInForce, speakingKeys, thumbprintsOf } from "../registry/key-ring.ts";
 import type { DeviceKeys } from "../store/records.ts";
 import { messageDigest } from "./digest.ts";
 
@@ -78,7 +78,7 @@ export async function unsealRequest(
   const sealed = parseRequest(token);
   const opener = await presentKey(present, sealed.header.kid, sealed.header.alg);
   const epk = "epk" in sealed.header ? sealed.header.epk : undefined;
-  const jws = await sealed.decrypt(await opener.open(sealed.encryptedKey, epk));
+  const jws = await sealed.decrypt(await opener.open(sealed.encryptedKey, epk), nodeEngine);
   const binding = parseRequestBinding(jws);
   if (binding.aud !== serviceId) throw new TokenError("audience", "request aud");
   if (binding.serverKey !== opener.kid) throw new TokenError("key-binding", "request serverKey");
@@ -95,8 +95,8 @@ export async function verifyRequest(
   device: Device | undefined,
 ): Promise<VerifiedRequest> {
   if (!device) throw new TokenError("issuer", "request iss");
-  const { keys, endsRenewal } = await signingKeys(device, jws.kid);
-  await verifyJws(jws, keys.signingKey);
+  const { keys, endsRenewal } = signingKeys(device, jws.kid);
+  await verifyJws(jws, keys.signingKey, nodeEngine);
   return { [verified]: true, device, keys, endsRenewal, ...(await readClaims(jws, claims, device, keys)) };
 }
 
@@ -111,8 +111,8 @@ async function presentKey(
   return opener;
 }
 
-async function signingKeys({ identity }: Device, kid: string): Promise<Speaking> {
-  const speaking = await speakingKeys(identity, kid);
+function signingKeys({ identity }: Device, kid: string): Speaking {
+  const speaking = speakingKeys(identity, kid);
   if (!speaking) throw new TokenError("unknown-key", "request kid");
   return speaking;
 }
@@ -140,7 +140,7 @@ async function readClaims(
     deviceId: device.identity.deviceId,
     key: reply.key,
     replyKey: reply.print,
-    request: await tokenDigest(jws.token),
+    request: await tokenDigest(jws.bytes, nodeEngine),
     mostBytes: Math.min(replyBytes, limits.tokenBytes),
     ...(seq === undefined ? {} : { seq }),
   };
@@ -161,25 +161,18 @@ function defectOf({ seq, ack, iat, exp }: RequestClaims): "ack" | "exp" | undefi
 
 /** The key to seal the reply to; one that cannot be used is a defect, told under the certified key. */
 async function replyKey(named: RequestClaims["replyKey"] | undefined, device: Device, keys: DeviceKeys) {
-  const certified = { key: keys.encryptionKey, print: await thumbprint(keys.encryptionKey) };
+  const certified = { key: keys.encryptionKey, print: nodeEngine.thumbprint(keys.encryptionKey) };
   if (named === undefined) return { ...certified, defect: "replyKey" };
-  const print = await replyKeyThumbprint(named);
+  const print = await replyKeyThumbprint(named, nodeEngine);
   const own = keysInForce(device.identity);
   if (typeof named !== "string") {
     // A key of the device's own is none for one time: it has its purpose already.
-    const prints = await Promise.all(own.flatMap((pair) => [pair.signingKey, pair.encryptionKey]).map(thumbprint));
-    const usable = !prints.includes(print) && (await isImportable(named));
+    const prints = own.flatMap((pair) => Object.values(thumbprintsOf(pair)));
+    const usable = !prints.includes(print) && nodeEngine.isUsable(named);
     return usable ? { key: named, print, defect: undefined } : { ...certified, defect: "replyKey" };
   }
   for (const { encryptionKey } of own) {
-    if ((await thumbprint(encryptionKey)) === print) return { key: encryptionKey, print, defect: undefined };
+    if (nodeEngine.thumbprint(encryptionKey) === print) return { key: encryptionKey, print, defect: undefined };
   }
   return { ...certified, defect: "replyKey" };
-}
-
-async function isImportable(key: OneTimeJwk): Promise<boolean> {
-  return importPublicKey(key, key.alg).then(
-    () => true,
-    () => false,
-  );
 }

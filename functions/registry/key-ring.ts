@@ -1,5 +1,6 @@
-import { type Thumbprint, thumbprint } from "@sealpost/protocol/token/keys.ts";
+import type { Thumbprint } from "@sealpost/protocol/token/keys.ts";
 
+import { nodeEngine } from "../engine/node-engine.ts";
 import type { DeviceKeys, IdentityRecord } from "../store/records.ts";
 
 /** A device's keys through renewals (delivery rules 10 and 11): those in force, and those before them while a renewal is in flight. */
@@ -7,8 +8,8 @@ export type KeyRing = Pick<IdentityRecord, "keys" | "previousKeys" | "certificat
 
 export type KeyThumbprints = { readonly [role in keyof DeviceKeys]: Thumbprint };
 
-export async function thumbprintsOf({ signingKey, encryptionKey }: DeviceKeys): Promise<KeyThumbprints> {
-  return { signingKey: await thumbprint(signingKey), encryptionKey: await thumbprint(encryptionKey) };
+export function thumbprintsOf({ signingKey, encryptionKey }: DeviceKeys): KeyThumbprints {
+  return { signingKey: nodeEngine.thumbprint(signingKey), encryptionKey: nodeEngine.thumbprint(encryptionKey) };
 }
 
 /** Both the same, each in its role. */
@@ -25,9 +26,9 @@ export function keysInForce({ keys, previousKeys }: Pick<KeyRing, "keys" | "prev
 export type Speaking = { readonly keys: DeviceKeys; readonly endsRenewal: boolean };
 
 /** @returns whose signature a message under this thumbprint bears; undefined if no key in force has it */
-export async function speakingKeys(ring: KeyRing, kid: string): Promise<Speaking | undefined> {
+export function speakingKeys(ring: KeyRing, kid: string): Speaking | undefined {
   for (const keys of keysInForce(ring)) {
-    if ((await thumbprint(keys.signingKey)) === kid) {
+    if (nodeEngine.thumbprint(keys.signingKey) === kid) {
       return { keys, endsRenewal: keys === ring.keys && ring.previousKeys !== undefined };
     }
   }
@@ -35,9 +36,9 @@ export async function speakingKeys(ring: KeyRing, kid: string): Promise<Speaking
 }
 
 /** `present`: both keys are the present ones, each in its role. `reused`: one is or was a key of the device, in whichever role. */
-export async function noveltyOf(asked: DeviceKeys, ring: KeyRing): Promise<"new" | "present" | "reused"> {
-  const prints = await thumbprintsOf(asked);
-  const inForce = await Promise.all(keysInForce(ring).map(thumbprintsOf));
+export function noveltyOf(asked: DeviceKeys, ring: KeyRing): "new" | "present" | "reused" {
+  const prints = thumbprintsOf(asked);
+  const inForce = keysInForce(ring).map(thumbprintsOf);
   if (inForce[0] && areSame(prints, inForce[0])) return "present";
   const known = new Set(inForce.flatMap(Object.values));
   return Object.values(prints).some((print) => known.has(print)) ? "reused" : "new";

@@ -5,8 +5,10 @@ import { base64url256, thumbprintSchema } from "../token/keys.ts";
 import { ifUsable } from "../documents/open.ts";
 import { limits } from "../limits.ts";
 import { type RefusalBody, type RefusalCode, isRefusalCode, readRefusal } from "./refusals.ts";
-import { compactText, parseJson, splitCompact } from "../token/strict.ts";
-import { a256gcm, sealCompact } from "../suites/a256gcm.ts";
+import { parseJson, splitCompact } from "../token/strict.ts";
+import { a256gcm } from "../suites/a256gcm.ts";
+import type { TokenEngine } from "../suites/engine.ts";
+import { portableEngine } from "../suites/portable-engine.ts";
 import {
   type EncryptionJwk,
   type OneTimeJwk,
@@ -45,9 +47,10 @@ export async function sealReply(
   claims: ReplyClaims,
   signer: Signer,
   replyKey: EncryptionJwk | OneTimeJwk,
+  engine: TokenEngine = portableEngine,
 ): Promise<string> {
   const jws = await signJws(tokenTypes.reply, claims, signer, limits.padding.reply);
-  return sealCompact(jws, { alg: replySuiteOf(replyKey).alg }, replyKey);
+  return engine.sealCompact(jws, { alg: replySuiteOf(replyKey).alg }, replyKey);
 }
 
 /** What the device knows of the request that it waits for an answer to. */
@@ -82,11 +85,12 @@ export async function openReply(
   privateKey: CryptoKey,
   signingKeys: (kid: string) => SigningJwk | undefined,
   awaited: AwaitedReply,
+  engine: TokenEngine = portableEngine,
 ): Promise<Reply> {
   const jws = parseJws(tokenTypes.reply, await decryptReply(token, privateKey, awaited));
   const signingKey = signingKeys(jws.kid);
   if (!signingKey) throw new TokenError("unknown-key", "reply kid");
-  await verifyJws(jws, signingKey);
+  await verifyJws(jws, signingKey, engine);
   const claims = parseClaims(jws.payload, replyClaimsSchema, "reply");
   if (claims.replyKey !== awaited.replyKey) throw new TokenError("key-binding", "reply replyKey");
   if (claims.request !== awaited.request) throw new TokenError("request-binding", "reply request");
@@ -96,7 +100,11 @@ export async function openReply(
   return { ...said, status: isRefusalCode(status) ? status : "unknown-refusal", body: readRefusal(status, body) };
 }
 
-async function decryptReply(token: string, privateKey: CryptoKey, awaited: AwaitedReply): Promise<string> {
+async function decryptReply(
+  token: string,
+  privateKey: CryptoKey,
+  awaited: AwaitedReply,
+): Promise<Uint8Array<ArrayBuffer>> {
   const suite = replySuiteOf(awaited);
   const [header, encryptedKey, iv, , tag] = splitCompact(token, 5, "jwe");
   // Libraries do not all look: with direct agreement there is no encrypted key (RFC 7516 §5.1).
@@ -109,7 +117,7 @@ async function decryptReply(token: string, privateKey: CryptoKey, awaited: Await
   const parsed = suite.header.safeParse(parseJson(header, "jwe header"));
   if (!parsed.success) throw new TokenError("jwe-header", memberOf(parsed.error));
   try {
-    return compactText(await suite.open(token, privateKey));
+    return await suite.open(token, privateKey);
   } catch (cause) {
     throw new TokenError("decryption", "reply", { cause });
   }

@@ -2,10 +2,13 @@ import * as z from "zod/mini";
 
 import { type Jws, type Signer, memberOf, parseClaims, parseJws, signJws, tokenTypes } from "../token/jws.ts";
 import { type ServerKey } from "../documents/key-set.ts";
-import { serviceIdSchema, thumbprint, thumbprintSchema } from "../token/keys.ts";
+import { serviceIdSchema, thumbprintSchema } from "../token/keys.ts";
+import { codec } from "../token/codec.ts";
 import { limits } from "../limits.ts";
-import { compactText, parseJson, splitCompact } from "../token/strict.ts";
-import { a256gcm, decryptContent, sealCompact } from "../suites/a256gcm.ts";
+import { parseJson, splitCompact } from "../token/strict.ts";
+import { a256gcm } from "../suites/a256gcm.ts";
+import type { TokenEngine } from "../suites/engine.ts";
+import { portableEngine } from "../suites/portable-engine.ts";
 import { type RequestHeader, oneTimeJwkSchema, requestHeaderSchema } from "../suites/suites.ts";
 import { TokenError } from "../token/token-error.ts";
 
@@ -55,7 +58,7 @@ export async function sealRequest(
 ): Promise<{ token: string; jws: string }> {
   const jws = await signJws(tokenTypes.request, claims, signer, limits.padding.request);
   const { kid, alg, jwk } = serverKey;
-  const token = await sealCompact(jws, { alg, kid }, jwk);
+  const token = await portableEngine.sealCompact(jws, { alg, kid }, jwk);
   if (token.length > limits.tokenBytes) throw new TokenError("too-large", "request");
   return { token, jws };
 }
@@ -64,7 +67,7 @@ export async function sealRequest(
 export type SealedRequest = {
   readonly header: RequestHeader;
   readonly encryptedKey: Uint8Array<ArrayBuffer>;
-  decrypt(contentKey: Uint8Array<ArrayBuffer>): Promise<Jws>;
+  decrypt(contentKey: Uint8Array<ArrayBuffer>, engine?: TokenEngine): Promise<Jws>;
 };
 
 /**
@@ -85,13 +88,19 @@ export function parseRequest(token: string): SealedRequest {
   if (headerBytes.length > limits.headerBytes) throw new TokenError("too-large", "jwe header");
   const header = requestHeaderSchema.safeParse(parseJson(headerBytes, "jwe header"));
   if (!header.success) throw new TokenError("jwe-header", memberOf(header.error));
-  const additionalData = new TextEncoder().encode(token.slice(0, token.indexOf(".")));
+  const additionalData = codec.encodeAscii(token.slice(0, token.indexOf(".")));
   return {
     header: header.data,
     encryptedKey,
-    async decrypt(contentKey) {
-      const plaintext = await decryptContent(contentKey, { iv, additionalData, ciphertext, tag });
-      return parseJws(tokenTypes.request, compactText(plaintext));
+    async decrypt(contentKey, engine = portableEngine) {
+      if (contentKey.length !== a256gcm.keyBytes) throw new TokenError("decryption", "content key");
+      let plaintext: Uint8Array<ArrayBuffer>;
+      try {
+        plaintext = await engine.decryptContent(contentKey, { iv, additionalData, ciphertext, tag });
+      } catch (cause) {
+        throw new TokenError("decryption", "jwe", { cause });
+      }
+      return parseJws(tokenTypes.request, plaintext);
     },
   };
 }
@@ -102,6 +111,9 @@ export function parseRequestBinding(jws: Jws) {
 }
 
 /** The thumbprint that a reply to this request names. */
-export async function replyKeyThumbprint(replyKey: RequestClaims["replyKey"]): Promise<string> {
-  return typeof replyKey === "string" ? replyKey : thumbprint(replyKey);
+export async function replyKeyThumbprint(
+  replyKey: RequestClaims["replyKey"],
+  engine: TokenEngine = portableEngine,
+): Promise<string> {
+  return typeof replyKey === "string" ? replyKey : engine.thumbprint(replyKey);
 }

@@ -18,12 +18,12 @@ export const ecdhEs = {
   encryptedKeyBytes: 0,
   /** WebCrypto's names of the key. */
   key: { name: "ECDH", namedCurve: p256 },
-  async open(token: string, privateKey: CryptoKey): Promise<Uint8Array> {
+  async open(token: string, privateKey: CryptoKey): Promise<Uint8Array<ArrayBuffer>> {
     const { plaintext } = await compactDecrypt(token, privateKey, {
       keyManagementAlgorithms: [alg],
       contentEncryptionAlgorithms: [a256gcm.enc],
       maxDecompressedLength: 0,
     });
-    return plaintext;
+    return new Uint8Array(plaintext);
   },
 } as const;

@@ -25,11 +25,22 @@ export function derToRaw(der: Uint8Array): Uint8Array<ArrayBuffer> {
 
 /** The inverse of `derToRaw`, for any 64 bytes. */
 export function rawToDer(raw: Uint8Array): Uint8Array<ArrayBuffer> {
-  const content = [raw.subarray(0, 32), raw.subarray(32, 64)].flatMap((half) => {
-    const start = half.findIndex((byte) => byte !== 0);
-    const digits = start === -1 ? [0] : [...half.subarray(start)];
-    if ((digits[0] ?? 0) >= 0x80) digits.unshift(0);
-    return [0x02, digits.length, ...digits];
-  });
-  return new Uint8Array([0x30, content.length, ...content]);
+  const halves = [raw.subarray(0, 32), raw.subarray(32, 64)].map(minimalInteger);
+  const der = new Uint8Array(2 + halves.reduce((sum, { length }) => sum + 2 + length, 0));
+  der.set([0x30, der.length - 2]);
+  let at = 2;
+  for (const { digits, length } of halves) {
+    der.set([0x02, length], at);
+    at += 2 + length;
+    der.set(digits, at - digits.length);
+  }
+  return der;
+}
+
+/** Without leading zeros, but for one that keeps the number positive. */
+function minimalInteger(half: Uint8Array): { readonly digits: Uint8Array; readonly length: number } {
+  let start = 0;
+  while (start < half.length - 1 && half[start] === 0) start += 1;
+  const digits = half.subarray(start);
+  return { digits, length: digits.length + ((digits[0] ?? 0) >= 0x80 ? 1 : 0) };
 }

@@ -1,10 +1,12 @@
-import { compactVerify } from "jose";
 import * as z from "zod/mini";
 
-import { type Thumbprint, importPublicKey, thumbprintSchema } from "./keys.ts";
+import { codec } from "./codec.ts";
+import { type Thumbprint, thumbprintSchema } from "./keys.ts";
 import { limits } from "../limits.ts";
 import { type Padding, paddedLength } from "./padding.ts";
-import { encodeBase64url, parseJson, splitCompact } from "./strict.ts";
+import { compactText, encodeBase64url, parseJson, splitCompact } from "./strict.ts";
+import type { TokenEngine } from "../suites/engine.ts";
+import { portableEngine } from "../suites/portable-engine.ts";
 import { type SignatureAlgorithm, type SigningJwk, signatureSuiteOf, signatureSuites } from "../suites/suites.ts";
 import { TokenError } from "./token-error.ts";
 
@@ -29,33 +31,43 @@ export type Signer = {
 };
 
 export type Jws = {
-  readonly token: string;
+  /** The whole token, ASCII. */
+  readonly bytes: Uint8Array<ArrayBuffer>;
   readonly alg: SignatureAlgorithm;
   readonly kid: Thumbprint;
   readonly payload: Uint8Array<ArrayBuffer>;
+  /** What the signature covers (RFC 7515 §5.1): the beginning of `bytes`. */
+  readonly signingInput: Uint8Array<ArrayBuffer>;
+  readonly signature: Uint8Array<ArrayBuffer>;
 };
 
-const ascii = new TextEncoder();
+const utf8 = new TextEncoder();
 
 /**
  * Signs claims as a compact JWS with the header `{alg, kid, typ}` and nothing else.
  * @param padding with white space behind the claims; nothing is padded without it
  */
 export async function signJws(typ: TokenType, claims: object, signer: Signer, padding?: Padding): Promise<string> {
-  const header = JSON.stringify({ alg: signer.alg, kid: signer.kid, typ });
-  const payload = ascii.encode(JSON.stringify(claims));
-  const padded = new Uint8Array(padding ? paddedLength(payload.length, padding) : payload.length).fill(0x20);
-  padded.set(payload);
-  const signingInput = `${encodeBase64url(header)}.${encodeBase64url(padded)}`;
-  const signature = await signer.sign(ascii.encode(signingInput));
+  const header = encodeBase64url(JSON.stringify({ alg: signer.alg, kid: signer.kid, typ }));
+  const signingInput = `${header}.${encodeBase64url(payloadOf(claims, padding))}`;
+  const signature = await signer.sign(codec.encodeAscii(signingInput));
   return `${signingInput}.${encodeBase64url(signature)}`;
+}
+
+function payloadOf(claims: object, padding: Padding | undefined): Uint8Array {
+  const payload = utf8.encode(JSON.stringify(claims));
+  const length = padding ? paddedLength(payload.length, padding) : payload.length;
+  if (length === payload.length) return payload;
+  const padded = new Uint8Array(length);
+  padded.set(payload);
+  return padded.fill(0x20, payload.length);
 }
 
 /**
  * Reads a compact JWS of the given type without trusting a byte of it.
  * @throws TokenError `too-large` · `compact-form` · `base64url` · `jws-header`
  */
-export function parseJws(typ: TokenType, token: string): Jws {
+export function parseJws(typ: TokenType, token: string | Uint8Array<ArrayBuffer>): Jws {
   const jws = parseJwsIfKnown(typ, token);
   if (!jws) throw new TokenError("jws-header", "alg");
   return jws;
@@ -68,8 +80,9 @@ const namedAlgorithmSchema = z.looseObject({ alg: z.string() });
  * @returns undefined for a signature by an algorithm that this version does not know
  * @throws TokenError as `parseJws`
  */
-export function parseJwsIfKnown(typ: TokenType, token: string): Jws | undefined {
-  const [headerBytes, payload, signature] = splitCompact(token, 3, "jws");
+export function parseJwsIfKnown(typ: TokenType, token: string | Uint8Array<ArrayBuffer>): Jws | undefined {
+  const text = typeof token === "string" ? token : compactText(token);
+  const [headerBytes, payload, signature] = splitCompact(text, 3, "jws");
   if (!headerBytes || !payload || !signature) throw new TokenError("compact-form", "jws");
   if (headerBytes.length > limits.headerBytes) throw new TokenError("too-large", "jws header");
   const named = parseJson(headerBytes, "jws header");
@@ -79,20 +92,24 @@ export function parseJwsIfKnown(typ: TokenType, token: string): Jws | undefined 
   const header = jwsHeaderSchemas[typ].safeParse(named);
   if (!header.success) throw new TokenError("jws-header", memberOf(header.error));
   if (signature.length !== suite?.signatureBytes) throw new TokenError("compact-form", "jws signature");
-  return { token, alg: suite.alg, kid: header.data.kid, payload };
+  const bytes = typeof token === "string" ? codec.encodeAscii(token) : token;
+  const signingInput = bytes.subarray(0, text.lastIndexOf("."));
+  return { bytes, alg: suite.alg, kid: header.data.kid, payload, signingInput, signature };
 }
 
 /**
  * Verifies the signature with the key that the caller chose, and by that key's algorithm.
  * @throws TokenError `signature`
  */
-export async function verifyJws(jws: Jws, jwk: SigningJwk): Promise<void> {
-  const { alg } = signatureSuiteOf(jwk);
+export async function verifyJws(jws: Jws, jwk: SigningJwk, engine: TokenEngine = portableEngine): Promise<void> {
+  const suite = signatureSuiteOf(jwk);
+  let holds: boolean;
   try {
-    await compactVerify(jws.token, await importPublicKey(jwk, alg), { algorithms: [alg] });
+    holds = jws.alg === suite.alg && (await engine.verify(suite, jwk, jws));
   } catch (cause) {
     throw new TokenError("signature", "jws", { cause });
   }
+  if (!holds) throw new TokenError("signature", "jws");
 }
 
 /**
@@ -114,8 +131,11 @@ export function memberOf(error: z.core.$ZodError): string {
 }
 
 /** SHA-256 of a compact token's text, base64url: what a reply names its request by. */
-export async function tokenDigest(token: string): Promise<string> {
-  return encodeBase64url(new Uint8Array(await crypto.subtle.digest("SHA-256", ascii.encode(token))));
+export async function tokenDigest(
+  token: string | Uint8Array<ArrayBuffer>,
+  engine: TokenEngine = portableEngine,
+): Promise<string> {
+  return encodeBase64url(await engine.sha256(typeof token === "string" ? codec.encodeAscii(token) : token));
 }
 
 function headerSchema(typ: TokenType) {

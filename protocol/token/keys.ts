@@ -14,6 +14,7 @@ export const thumbprintSchema = base64url256;
 /** A public key of any kind; the suites say which there are. */
 export type Jwk = { readonly kty: string; readonly [member: string]: unknown };
 
+/** By the portable engine: see `suites/engine.ts`. */
 export async function thumbprint(jwk: Jwk): Promise<Thumbprint> {
   return calculateJwkThumbprint(jwk, "sha256");
 }

@@ -1,11 +1,8 @@
-import { base64url } from "jose";
-import { visit } from "jsonc-parser";
-
+import { codec } from "./codec.ts";
 import { limits } from "../limits.ts";
 import { TokenError } from "./token-error.ts";
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-const base64urlText = /^[A-Za-z0-9_-]*$/;
 /** Allowed last characters where the final group holds 2 or 3: unused bits must be zero (RFC 4648 §3.5). */
 const lastOfTwo = /[AQgw]$/;
 const lastOfThree = /[AEIMQUYcgkosw048]$/;
@@ -16,17 +13,14 @@ const lastOfThree = /[AEIMQUYcgkosw048]$/;
  */
 export function decodeBase64url(text: string, what: string): Uint8Array<ArrayBuffer> {
   const rest = text.length % 4;
-  const canonical =
-    base64urlText.test(text) &&
-    rest !== 1 &&
-    (rest !== 2 || lastOfTwo.test(text)) &&
-    (rest !== 3 || lastOfThree.test(text));
-  if (!canonical) throw new TokenError("base64url", what);
-  return new Uint8Array(base64url.decode(text));
+  const canonical = rest !== 1 && (rest !== 2 || lastOfTwo.test(text)) && (rest !== 3 || lastOfThree.test(text));
+  const bytes = canonical ? codec.decodeBase64url(text) : null;
+  if (!bytes) throw new TokenError("base64url", what);
+  return bytes;
 }
 
 export function encodeBase64url(bytes: Uint8Array | string): string {
-  return base64url.encode(bytes);
+  return codec.encodeBase64url(bytes);
 }
 
 /**
@@ -43,47 +37,59 @@ export function parseJson(bytes: Uint8Array, what: string): unknown {
   } catch (cause) {
     throw new TokenError("json", what, { cause });
   }
-  checkMembers(text, what);
+  // JSON.parse keeps the last of several members of one name, so whatever was written twice makes the value poorer than its text.
+  if (strictMembers(value, 0, what) !== membersWritten(text)) throw new TokenError("json", `${what}: duplicate member`);
   return value;
 }
 
-function checkMembers(text: string, what: string): void {
-  const open: Set<string>[] = [];
-  const enter = () => {
-    if (open.length === limits.jsonDepth) throw new TokenError("json", `${what}: nested too deeply`);
-    open.push(new Set());
-  };
-  const leave = () => {
-    open.pop();
-  };
-  visit(text, {
-    onObjectBegin: enter,
-    onArrayBegin: enter,
-    onObjectEnd: leave,
-    onArrayEnd: leave,
-    onObjectProperty: (name) => {
-      const members = open.at(-1);
-      // Libraries that copy objects drop or obey it, so what is checked would not be what was sent.
-      if (name === "__proto__") throw new TokenError("json", `${what}: member __proto__`);
-      if (members?.has(name)) throw new TokenError("json", `${what}: duplicate member`);
-      if (!name.isWellFormed()) throw new TokenError("json", `${what}: unpaired surrogate`);
-      members?.add(name);
-    },
-    onLiteralValue: (value: unknown) => {
-      if (typeof value === "string" && !value.isWellFormed()) {
-        throw new TokenError("json", `${what}: unpaired surrogate`);
-      }
-      // 1e400 is JSON, but no value of ours, and has no canonical form (RFC 8785 §3.2.2.3).
-      if (value === Infinity || value === -Infinity) throw new TokenError("json", `${what}: number out of range`);
-    },
-  });
+/**
+ * Checks what JSON.parse lets pass.
+ * @returns how many members the value has, all its objects together
+ */
+function strictMembers(value: unknown, depth: number, what: string): number {
+  if (typeof value === "string" && !value.isWellFormed()) throw new TokenError("json", `${what}: unpaired surrogate`);
+  // 1e400 is JSON, but no value of ours, and has no canonical form (RFC 8785 §3.2.2.3).
+  if (value === Infinity || value === -Infinity) throw new TokenError("json", `${what}: number out of range`);
+  if (typeof value !== "object" || value === null) return 0;
+  if (depth === limits.jsonDepth) throw new TokenError("json", `${what}: nested too deeply`);
+  if (Array.isArray(value)) return value.reduce((sum: number, item) => sum + strictMembers(item, depth + 1, what), 0);
+  let members = 0;
+  for (const [name, member] of Object.entries(value)) {
+    // Libraries that copy objects drop or obey it, so what is checked would not be what was sent.
+    if (name === "__proto__") throw new TokenError("json", `${what}: member __proto__`);
+    if (!name.isWellFormed()) throw new TokenError("json", `${what}: unpaired surrogate`);
+    members += 1 + strictMembers(member, depth + 1, what);
+  }
+  return members;
 }
 
-const plain = new TextDecoder("utf-8", { ignoreBOM: true });
+const quote = 0x22;
+const colon = 0x3a;
+const backslash = 0x5c;
 
-/** The text of a decrypted compact serialisation, with every byte that does not belong there, a BOM too, for `splitCompact` to refuse. */
-export function compactText(bytes: Uint8Array | ArrayBuffer): string {
-  return plain.decode(bytes);
+/** How many members are written in a text that JSON.parse takes: each has one colon outside of strings, and nothing else has. */
+function membersWritten(text: string): number {
+  let members = 0;
+  for (let at = 0; at < text.length; at += 1) {
+    const code = text.charCodeAt(at);
+    if (code === colon) members += 1;
+    else if (code === quote) at = closingQuote(text, at + 1);
+  }
+  return members;
+}
+
+/** The quote that ends a string: the first behind an even number of backslashes. */
+function closingQuote(text: string, from: number): number {
+  for (let end = text.indexOf('"', from); ; end = text.indexOf('"', end + 1)) {
+    let before = end;
+    while (text.charCodeAt(before - 1) === backslash) before -= 1;
+    if ((end - before) % 2 === 0) return end;
+  }
+}
+
+/** The text of a decrypted compact serialisation, with every byte that does not belong there for `splitCompact` to refuse. */
+export function compactText(bytes: Uint8Array): string {
+  return codec.decodeAscii(bytes);
 }
 
 /**
