@@ -56,18 +56,25 @@ export function acknowledgeExceptions(parts: Exceptional, emulated: boolean): vo
       "Plain HTTP is allowed on purpose, because everything that passes is sealed or signed end to end, so that the TLS version of a viewer protects nothing more.",
   });
 
-  const one = "A path parameter stands for the id of one device or credential, which IAM cannot know.";
+  const one = "A path parameter stands for the id of one device, credential or command, which IAM cannot know.";
   const stack = Stack.of(api);
   const invoke = (methodAndPath: string) =>
     `AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:execute-api:<AWS::Region>:<AWS::AccountId>:<${logicalId(stack, api.httpApi)}>/$default/${methodAndPath}]`;
-  const { enrolling, revoking, reading, releasing } = operatorPolicies;
-  for (const policy of [enrolling, revoking, reading]) {
+  const { enrolling, revoking, commanding, reading, releasing } = operatorPolicies;
+  for (const policy of [enrolling, revoking, commanding, reading]) {
     acknowledge(policy, { [invoke("GET/operator/devices/*")]: one });
   }
   for (const policy of [enrolling, revoking]) {
     acknowledge(policy, { [invoke("POST/operator/credentials/*/revoke")]: one });
   }
   acknowledge(revoking, { [invoke("POST/operator/devices/*/revoke")]: one });
+  for (const policy of [commanding, reading]) {
+    acknowledge(policy, { [invoke("GET/operator/commands/*")]: one, [invoke("GET/operator/commands/*/*")]: one });
+  }
+  acknowledge(commanding, {
+    [invoke("POST/operator/commands/*")]: one,
+    [invoke("POST/operator/commands/*/*/cancel")]: one,
+  });
   acknowledge(releasing, {
     [`AwsSolutions-IAM5[Resource::<${logicalId(stack, firmwareStore.bucket)}.Arn>/firmware/*]`]:
       "The names of firmware objects are random; the prefix holds nothing else.",

@@ -19,6 +19,7 @@ export interface OperatorPoliciesProps {
 export class OperatorPolicies extends Construct {
   readonly enrolling: ManagedPolicy;
   readonly revoking: ManagedPolicy;
+  readonly commanding: ManagedPolicy;
   readonly releasing: ManagedPolicy;
   readonly root: ManagedPolicy;
   readonly reading: ManagedPolicy;
@@ -35,6 +36,7 @@ export class OperatorPolicies extends Construct {
     };
     this.enrolling = policy("Enrolling", "enrolling", "issues and withdraws credentials of devices");
     this.revoking = policy("Revoking", "revoking", "revokes devices and credentials");
+    this.commanding = policy("Commanding", "commanding", "gives commands to devices and takes them back");
     this.reading = policy("Reading", "reading", "sees everything and changes nothing");
     this.releasing = policy("Releasing", "releasing", "signs and publishes firmware");
     this.root = policy("Root", "root", "signs trust documents");

@@ -55,6 +55,7 @@ function outputs(props: OutputsProps, { region }: Stack): Record<string, string>
     SecretsKeyId: keys.secrets.keyArn,
     EnrollingPolicyArn: policies.enrolling.managedPolicyArn,
     RevokingPolicyArn: policies.revoking.managedPolicyArn,
+    CommandingPolicyArn: policies.commanding.managedPolicyArn,
     ReleasingPolicyArn: policies.releasing.managedPolicyArn,
     RootPolicyArn: policies.root.managedPolicyArn,
     ReadingPolicyArn: policies.reading.managedPolicyArn,

@@ -42,6 +42,7 @@ export interface SealpostTables {
 export interface SealpostPolicies {
   readonly enrolling: ManagedPolicy;
   readonly revoking: ManagedPolicy;
+  readonly commanding: ManagedPolicy;
   readonly releasing: ManagedPolicy;
   readonly root: ManagedPolicy;
   readonly reading: ManagedPolicy;
@@ -192,6 +193,11 @@ export class Sealpost extends Construct {
   /** To revoke devices and credentials. */
   grantRevoke(grantee: IGrantable): void {
     this.#policies.grantDuty(grantee, "revoking");
+  }
+
+  /** To give commands to devices and to take them back. */
+  grantCommand(grantee: IGrantable): void {
+    this.#policies.grantDuty(grantee, "commanding");
   }
 
   /** To sign and publish firmware. */

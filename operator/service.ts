@@ -91,6 +91,7 @@ function parseReply<Name extends ActName>(name: Name, { body }: Response, { meth
 const policies = {
   enrolling: "EnrollingPolicyArn",
   revoking: "RevokingPolicyArn",
+  commanding: "CommandingPolicyArn",
   releasing: "ReleasingPolicyArn",
   root: "RootPolicyArn",
   reading: "ReadingPolicyArn",

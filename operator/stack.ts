@@ -23,6 +23,7 @@ const outputsSchema = z.object({
   SecretsKeyId: arn,
   EnrollingPolicyArn: arn,
   RevokingPolicyArn: arn,
+  CommandingPolicyArn: arn,
   ReleasingPolicyArn: arn,
   RootPolicyArn: arn,
   ReadingPolicyArn: arn,

@@ -4,6 +4,7 @@ import type { ReadingsBody } from "@sealpost/protocol/exchanges/readings.ts";
 import type { StoredRefusal } from "@sealpost/protocol/messages/refusals.ts";
 import type * as z from "zod/mini";
 
+import type { CommandChange } from "../registry/command-items.ts";
 import type { Device } from "../registry/device.ts";
 import type { Result } from "../registry/window.ts";
 import type { DeviceEvent } from "../registry/events.ts";
@@ -27,6 +28,8 @@ export type Effect<R extends Result = Result> = {
   readonly device?: Partial<Pick<Device, "identity" | "status">>;
   /** A change of the device's life, recorded in the same write. */
   readonly event?: DeviceEvent;
+  /** What became of the device's commands, recorded in the same write. */
+  readonly commands?: CommandChange;
   /** What the device measured: rides in the write of its window. */
   readonly readings?: ReadingsBody;
 };

@@ -8,7 +8,9 @@ import { readings } from "./readings.ts";
 import { registration } from "./registration.ts";
 import { renewal } from "./renewal.ts";
 
-type Ports = Parameters<typeof firmwareCheck>[0] &
+type Ports = Parameters<typeof commandsNext>[0] &
+  Parameters<typeof commandsResult>[0] &
+  Parameters<typeof firmwareCheck>[0] &
   Parameters<typeof firmwareReport>[0] &
   Parameters<typeof renewal>[0] &
   Parameters<typeof deregistration>[0];
@@ -20,8 +22,8 @@ export function serveExchanges(ports: Ports): ServedExchanges {
     "firmware.check": firmwareCheck(ports),
     "firmware.report": firmwareReport(ports),
     readings,
-    "commands.next": commandsNext,
-    "commands.result": commandsResult,
+    "commands.next": commandsNext(ports),
+    "commands.result": commandsResult(ports),
     renew: renewal(ports),
     deregister: deregistration(ports),
   };

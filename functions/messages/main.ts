@@ -4,6 +4,7 @@ import { serverKeys } from "../custody/server-keys.ts";
 import { readCatchUp, readDocumentVersions } from "../store/catch-up.ts";
 import { dynamodbStore } from "../store/dynamodb-store.ts";
 import { serveExchanges } from "../exchanges/exchanges.ts";
+import { readCommands } from "../registry/command-items.ts";
 import { releases } from "../releases/releases.ts";
 import { readMessagesEnvironment } from "./environment.ts";
 import { cachedVersions } from "../receive/document-versions.ts";
@@ -32,6 +33,7 @@ export const handler = makeHandler({
   exchanges: serveExchanges({
     serviceId,
     releases: releases(store, (wrapped, context) => kmsUnwrap(kms, environment.SECRETS_KEY, wrapped, context)),
+    commands: (deviceId, numbers) => readCommands(store, deviceId, numbers),
     receiptSigner: kmsSigningKey(kms, environment.RECEIPT_KEY),
     ca: kmsSigningKey(kms, environment.ISSUING_CA_KEY),
   }),

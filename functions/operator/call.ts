@@ -50,7 +50,7 @@ export function actOf({ routeKey }: OperatorEvent): ActName | undefined {
 /** Every part of a request by the row of its act; what a row does not name must not be there. */
 export function parseCall<Name extends ActName>(name: Name, event: OperatorEvent, stamp: Stamp): Parsed<Call<Name>> {
   const act: Act = acts[name];
-  const path = parsePath(event.pathParameters ?? {});
+  const path = parsePath(event.pathParameters ?? {}, act);
   if ("problem" in path) return path;
   const query = parsed((act.query ?? z.strictObject({})).safeParse(event.queryStringParameters ?? {}));
   if ("problem" in query) return query;
@@ -60,9 +60,17 @@ export function parseCall<Name extends ActName>(name: Name, event: OperatorEvent
 }
 
 /** An id in any but its one form names nothing. */
-function parsePath(parameters: { readonly [name: string]: string }): Parsed<{ readonly [name: string]: string }> {
-  const wrong = Object.entries(parameters).find(([, id]) => !idSchema.safeParse(id).success);
-  return wrong ? invalid(wrong[0], `${wrong[0]} is a UUID in lower case.`) : { value: parameters };
+function parsePath(
+  parameters: { readonly [name: string]: string },
+  { parameters: forms = {} }: Act,
+): Parsed<{ readonly [name: string]: string }> {
+  for (const [name, value] of Object.entries(parameters)) {
+    const form = forms[name];
+    if (form === undefined && !idSchema.safeParse(value).success)
+      return invalid(name, `${name} is a UUID in lower case.`);
+    if (form !== undefined && !form.safeParse(value).success) return invalid(name, `${name} is of another form.`);
+  }
+  return { value: parameters };
 }
 
 /** A JSON body that fits the schema exactly. */

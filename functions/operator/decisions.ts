@@ -2,6 +2,7 @@ import type { ActName } from "@sealpost/protocol/operator/acts.ts";
 
 import type { Decide } from "./act.ts";
 import { listAudit } from "./audit.ts";
+import { cancelCommand, listCommands, queueCommand, showCommand } from "./commands.ts";
 import { createCredential, listCredentials, revokeCredential } from "./credentials.ts";
 import { listDevices, revokeDevice, showDevice } from "./devices.ts";
 import { withdrawRelease } from "./release-withdrawal.ts";
@@ -18,6 +19,10 @@ export const decisions: { readonly [Name in ActName]: Decide<Name> } = {
   listDevices,
   showDevice,
   revokeDevice,
+  queueCommand,
+  listCommands,
+  showCommand,
+  cancelCommand,
   listReleases,
   publishRelease,
   withdrawRelease,

@@ -10,7 +10,7 @@ import { type Answer, type Call, type Decision, type Stamp, commit } from "./act
 import type { OperatorPorts } from "./ports.ts";
 import { listShards } from "./shards.ts";
 
-const unknownDevice = { problem: problem("not-found", { detail: "There is no device with this id." }) };
+export const unknownDevice = { problem: problem("not-found", { detail: "There is no device with this id." }) };
 
 export async function listDevices(
   { query }: Call<"listDevices">,
@@ -63,7 +63,7 @@ export function decideRevocation(
     case "revoked":
       return {
         reply: { device: deviceView({ ...identity, status: "revoked" }) },
-        puts: device.stored.window?.status === "revoked" ? [] : devicePuts(device, device, generation),
+        puts: isWritten(device) ? [] : devicePuts(device, device, generation, { events: [], actor, time: now }),
       };
     case "deregistered":
       return {
@@ -91,6 +91,11 @@ export function decideRevocation(
       };
     }
   }
+}
+
+/** Revoked in its own items, too, and its commands with it. */
+function isWritten({ stored, closing }: Device): boolean {
+  return stored.window?.status === "revoked" && closing === undefined;
 }
 
 function deviceView(identity: IdentityRecord): DeviceView {

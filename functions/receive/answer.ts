@@ -1,5 +1,6 @@
 import { limits } from "@sealpost/protocol/limits.ts";
 import { type Problem, type ProblemCode, problem } from "@sealpost/protocol/messages/problems.ts";
+import { refusalBody } from "@sealpost/protocol/messages/refusals.ts";
 import { sealReply } from "@sealpost/protocol/messages/reply.ts";
 import { TokenError, isTokenError } from "@sealpost/protocol/token/token-error.ts";
 
@@ -12,7 +13,7 @@ import { Fault, faultCode } from "../fault/fault.ts";
 import type { Fields } from "../fault/log.ts";
 import { type Device, readDevice } from "../registry/device.ts";
 import type { Effect } from "./fold.ts";
-import { type ReplyTo, type UnsealedRequest, unsealRequest } from "./open.ts";
+import { type ReplyTo, type UnsealedRequest, type VerifiedRequest, unsealRequest } from "./open.ts";
 import type { MessagePorts, ReadCatchUp } from "./ports.ts";
 import { type Answer, refuse, render } from "./render.ts";
 import { forEach } from "./several.ts";
@@ -82,7 +83,7 @@ async function answerAll(
       const effect: Effect = "error" in message ? message : (effects.get(message.unsealed) ?? { error: busy });
       if (!effect.request) throw "error" in effect ? effect.error : busy;
       checkTime(isLate);
-      const said = await toAnswer(ports, effect);
+      const said = await toAnswer(ports, effect, effect.request);
       const { message: sent, replyTo } = effect.request;
       const operation = sent.kind === "claims" ? sent.claims.operation : undefined;
       const log = { outcome: said.status, deviceId: replyTo.deviceId, seq: replyTo.seq, operation };
@@ -124,15 +125,15 @@ async function effectsOf(
   return read.value ? write(ports, read.value, requests, now, isLate) : requests.map(() => unknown);
 }
 
-async function toAnswer({ exchanges }: MessagePorts, effect: Effect): Promise<Answer> {
-  if ("error" in effect) return askToRetry(effect.error);
-  return render(exchanges, effect.request, effect).catch(askToRetry);
+async function toAnswer({ exchanges }: MessagePorts, effect: Effect, { device }: VerifiedRequest): Promise<Answer> {
+  if ("error" in effect) return askToRetry(effect.error, device);
+  return render(exchanges, effect.request, effect).catch((error: unknown) => askToRetry(error, effect.device));
 }
 
 /** A service that is busy can still say so under seal; the same message then finds its outcome or takes effect. */
-function askToRetry(error: unknown): Answer {
+function askToRetry(error: unknown, device: Device): Answer {
   if (faultCode(error) !== "throttled") throw error;
-  return refuse({ code: "throttled" });
+  return refuse({ code: "throttled" }, device);
 }
 
 function checkTime(isLate: () => boolean): void {
@@ -149,7 +150,8 @@ async function seal(
   const bound = { iat: now, request, replyKey, ...versions };
   const token = await sealReply({ ...bound, ...answer }, replySigner, key, nodeEngine);
   if (token.length <= mostBytes) return token;
-  return sealReply({ ...bound, ...refuse({ code: "reply-too-large" }) }, replySigner, key, nodeEngine);
+  const code = "reply-too-large";
+  return sealReply({ ...bound, ...answer, status: code, body: refusalBody({ code }) }, replySigner, key, nodeEngine);
 }
 
 /** What may be told of it, before or after the sender is proven. */

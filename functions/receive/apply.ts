@@ -7,6 +7,7 @@ import type { DeviceEvent } from "../registry/events.ts";
 import type { AcceptedReadings } from "../registry/readings.ts";
 import { settleKeys } from "../registry/key-ring.ts";
 import { type Outcome, accept } from "../registry/window.ts";
+import type { Put } from "../store/port.ts";
 import type { Place, Verdict } from "./judge.ts";
 import type { VerifiedRequest } from "./open.ts";
 
@@ -21,6 +22,8 @@ export type Step = {
   readonly device: Device;
   /** What happened to the device, in order. */
   readonly events: readonly DeviceEvent[];
+  /** Of items beside the device's own. */
+  readonly puts: readonly Put[];
   /** What the device measured. */
   readonly readings?: AcceptedReadings;
   readonly said: Said;
@@ -51,23 +54,25 @@ export function apply(request: VerifiedRequest, decided: Decided, now: number): 
       // What changes nothing else may still end a renewal; it does not bring back a device that a restore lost.
       const settles = request.endsRenewal && before.stored.window !== undefined;
       const said = decided.kind === "repeat" ? { outcome: decided.outcome } : { refusal: decided.refusal };
-      return settles ? { device, events: ended, said } : { device: before, events: [], said };
+      return settles ? { device, events: ended, puts: [], said } : { device: before, events: [], puts: [], said };
     }
     case "settle": {
       const after = { ...device, window: usedUp(device, decided.at, storedRefusal(decided.refusal)), lastSeen: now };
-      return { device: after, events: ended, said: { refusal: decided.refusal } };
+      return { device: after, events: ended, puts: [], said: { refusal: decided.refusal } };
     }
     case "executed": {
       const { decision, acts, at } = decided;
       if ("refusal" in decision) return apply(request, { kind: "settle", refusal: decision.refusal, at }, now);
-      const { result, event, device: change, readings } = decision.effect;
+      const { result, event, device: change, commands: given, readings } = decision.effect;
       const outcome = { status: "ok", result } as const;
       const paid = event ? { paidUntil: pay(before.paidUntil, acts, now) } : {};
-      const after = { ...device, ...change, ...paid, window: usedUp(device, at, outcome), lastSeen: now };
+      const commands = given ? { commands: given.commands } : {};
+      const after = { ...device, ...change, ...commands, ...paid, window: usedUp(device, at, outcome), lastSeen: now };
       const { serialNumber } = device.identity;
       return {
         device: after,
-        events: event ? [...ended, event] : ended,
+        events: [...ended, ...(event ? [event] : []), ...(given?.events ?? [])],
+        puts: given?.puts ?? [],
         ...(readings ? { readings: { seq: at.seq, time: now, serialNumber, ...readings } } : {}),
         said: { outcome },
       };

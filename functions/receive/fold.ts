@@ -21,6 +21,8 @@ export type Folded = {
   /** The very same as `before` where nothing is to be written. */
   readonly after: Device;
   readonly events: readonly DeviceEvent[];
+  /** Of items beside the device's own. */
+  readonly puts: readonly Put[];
   /** What the messages measured, in order. */
   readonly readings: readonly AcceptedReadings[];
   /** One for each message, up to the one that does not fit into the same write. */
@@ -43,7 +45,7 @@ export async function fold(
   generation: number,
   now: number,
 ): Promise<Folded> {
-  let folded: Omit<Folded, "effects"> = { before: device, after: device, events: [], readings: [] };
+  let folded: Omit<Folded, "effects"> = { before: device, after: device, events: [], puts: [], readings: [] };
   const effects: Effect[] = [];
   for (const unsealed of requests) {
     let request: VerifiedRequest | undefined;
@@ -54,6 +56,7 @@ export async function fold(
         before: device,
         after: step.device,
         events: [...folded.events, ...step.events],
+        puts: [...folded.puts, ...step.puts],
         readings: step.readings ? [...folded.readings, step.readings] : folded.readings,
       };
       if (effects.length > 0 && step.device !== folded.after && !isOneWrite(next, generation, now)) break;
@@ -71,7 +74,7 @@ export async function fold(
  * @param generation the key generation that this function works under
  */
 export function putsOf(
-  { before, after, events, readings }: Omit<Folded, "effects">,
+  { before, after, events, puts, readings }: Omit<Folded, "effects">,
   generation: number,
   now: number,
 ): Put[] {
@@ -79,7 +82,7 @@ export function putsOf(
   const readopted: DeviceEvent[] =
     before.stored.window === undefined ? [{ action: "device.readopted", detail: {} }] : [];
   const actor = deviceTarget(before.identity.deviceId);
-  const happened = { events: [...readopted, ...events], actor, time: now };
+  const happened = { events: [...readopted, ...events], puts, actor, time: now };
   return devicePuts(before, after, generation, happened, readings);
 }
 

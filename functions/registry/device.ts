@@ -10,10 +10,13 @@ import {
   shardOf,
   windowRecordSchema,
 } from "../store/records.ts";
+import { type CommandRecord, closeCommands, readCommands } from "./command-items.ts";
+import { type Commands, decodeCommands, encodeCommands, noCommands, recalledCommands } from "./commands.ts";
 import type { DeviceEvent } from "./events.ts";
 import { deviceTarget, journalPut } from "./journal.ts";
-import { type Life, lifePut, nextRevision, readLife, revocationKey } from "./life.ts";
+import { lifePut, nextRevision, readLife, revocationKey } from "./life.ts";
 import { type AcceptedReadings, encodeReadings } from "./readings.ts";
+import { isLiving } from "./status.ts";
 import { type Window, emptyWindow } from "./window.ts";
 import { decodeWindow, encodeWindow } from "./window-codec.ts";
 
@@ -25,6 +28,9 @@ export type Device = {
   readonly lastSeen?: number;
   /** What of its budget it has used, see budget.ts. */
   readonly paidUntil?: number;
+  readonly commands: Commands;
+  /** The open commands whole, of a device that has ended: its next write ends them, too. */
+  readonly closing?: readonly CommandRecord[];
   readonly stored: Stored;
 };
 
@@ -50,6 +56,17 @@ export async function readDevice(
   deviceId: string,
   generation: number,
 ): Promise<Device | undefined> {
+  const device = await readState(store, deviceId, generation);
+  if (!device || isLiving(device.status) || device.commands.open.length === 0) return device;
+  const numbers = device.commands.open.map(({ n }) => n);
+  return { ...device, closing: await readCommands(store, deviceId, numbers) };
+}
+
+async function readState(
+  store: Pick<Store, "read">,
+  deviceId: string,
+  generation: number,
+): Promise<Device | undefined> {
   let items = await readItems(store, deviceId);
   for (let read = 1; isTorn(items, generation) && read < reads; read += 1) items = await readItems(store, deviceId);
   const { identity, window } = items;
@@ -58,7 +75,8 @@ export async function readDevice(
   if (!present) return recalledDevice(store, deviceId, items);
   if (isTorn(items, generation)) throw new Fault("throttled", "the device changed during every read");
   const { life } = identity;
-  return toDevice(items, { identity, status: window.status }, life === undefined ? undefined : { revision: life });
+  const said = { identity, status: window.status, commands: decodeCommands(window.commands) };
+  return toDevice(items, said, life === undefined ? undefined : { revision: life });
 }
 
 /** A device that has a certificate and has not yet spoken. */
@@ -73,11 +91,22 @@ export function newDevice(input: {
   const { deviceId } = input;
   const status = "provisioned";
   const base = { item: "identity", shard: shardOf(deviceId), revision: 0, renewalSeq: 0, status } as const;
-  return { identity: { ...input, ...base }, status, window: emptyWindow, stored: {} };
+  return { identity: { ...input, ...base }, status, window: emptyWindow, commands: noCommands, stored: {} };
+}
+
+/** Whether a reply tells the device to ask for commands. */
+export function isAwaited({ status, commands }: Pick<Device, "status" | "commands">): boolean {
+  return isLiving(status) && commands.open.length > 0;
 }
 
 /** What happened to a device in one change, by whom, and when. */
-export type Happened = { readonly events: readonly DeviceEvent[]; readonly actor: string; readonly time: number };
+export type Happened = {
+  readonly events: readonly DeviceEvent[];
+  /** Of items beside the device's own. */
+  readonly puts?: readonly Put[];
+  readonly actor: string;
+  readonly time: number;
+};
 
 /**
  * The puts that take the registry from one state of a device to the next. The window item is always among them: its revision, status and key
@@ -95,7 +124,10 @@ export function devicePuts(
   const { window: storedWindow, identity: storedIdentity, life: storedLife } = before.stored;
   const { status, window, lastSeen, paidUntil } = after;
   const { deviceId } = after.identity;
-  const events = happened?.events ?? [];
+  const closed = before.closing && happened && closeCommands(after.commands, before.closing, happened.time);
+  const commands = encodeCommands(closed?.commands ?? after.commands);
+  const events = [...(happened?.events ?? []), ...(closed?.events ?? [])];
+  const others = [...(happened?.puts ?? []), ...(closed?.puts ?? [])];
   // What the window item says of status and generation, the identity item must follow; in a restored table it may follow nothing.
   const changesIdentity =
     events.length > 0 ||
@@ -116,15 +148,16 @@ export function devicePuts(
       ...encodeWindow(window),
       ...(lastSeen === undefined ? {} : { lastSeen }),
       ...(paidUntil === undefined ? {} : { paidUntil }),
+      ...commands,
       ...(readings.length === 0 ? {} : { readings: encodeReadings(readings) }),
     },
     when: storedWindow ?? "absent",
   };
-  if (!changesIdentity) return [windowPut];
+  if (!changesIdentity) return [windowPut, ...others];
   const life = events.length > 0 ? nextRevision(storedLife?.revision) : storedLife?.revision;
   const identity = { ...after.identity, status, revision: identityRevision, ...(life === undefined ? {} : { life }) };
   const identityPut: Put = { table: "devices", item: identity, when: storedIdentity ?? "absent" };
-  if (!happened || events.length === 0) return [windowPut, identityPut];
+  if (!happened || events.length === 0) return [windowPut, identityPut, ...others];
   const { actor, time } = happened;
   const entries = events.map((event, n) =>
     // No two writes to a device have the same revision under one generation, and their order is that of what happened.
@@ -133,7 +166,8 @@ export function devicePuts(
       `${deviceId}-${generation}-${padded(revision)}-${n}`,
     ),
   );
-  return [windowPut, identityPut, lifePut({ status, identity }, storedLife?.revision), ...entries];
+  const kept = lifePut({ status, identity, ...commands }, storedLife?.revision);
+  return [windowPut, identityPut, kept, ...others, ...entries];
 }
 
 function padded(revision: number): string {
@@ -166,7 +200,8 @@ async function recalledDevice(store: Pick<Store, "read">, deviceId: string, item
   const identity = life ? withNewestReport(life.identity, items.identity) : items.identity;
   if (!identity) return undefined;
   const status = life?.status ?? items.window?.status ?? identity.status;
-  return toDevice(items, { identity, status }, life && { revision: life.revision });
+  const commands = recalledCommands(decodeCommands(items.window?.commands), life && decodeCommands(life.commands));
+  return toDevice(items, { identity, status, commands }, life && { revision: life.revision });
 }
 
 /** Progress of an update is no event: of it alone the table may know more. */
@@ -175,7 +210,11 @@ function withNewestReport(identity: IdentityRecord, stored: IdentityRecord | und
   return update && update.seq > (identity.update?.seq ?? 0) ? { ...identity, update } : identity;
 }
 
-function toDevice(items: Items, { identity, status }: Life, life: Stored["life"]): Device {
+function toDevice(
+  items: Items,
+  { identity, status, commands }: Pick<Device, "identity" | "status" | "commands">,
+  life: Stored["life"],
+): Device {
   const { window, isRevoked } = items;
   const stored: Stored = {
     ...(life ? { life } : {}),
@@ -187,6 +226,7 @@ function toDevice(items: Items, { identity, status }: Life, life: Stored["life"]
     // Who left in the instant of the revocation has left.
     status: isRevoked && status !== "deregistered" ? "revoked" : status,
     window: window ? decodeWindow(window) : emptyWindow,
+    commands,
     stored,
     ...(window?.lastSeen === undefined ? {} : { lastSeen: window.lastSeen }),
     ...(window?.paidUntil === undefined ? {} : { paidUntil: window.paidUntil }),

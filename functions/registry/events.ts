@@ -1,3 +1,4 @@
+import { commandResultStatuses } from "@sealpost/protocol/exchanges/commands.ts";
 import { firmwareStates } from "@sealpost/protocol/exchanges/firmware.ts";
 import { registrationBodySchema } from "@sealpost/protocol/exchanges/registration.ts";
 import { base64url256 } from "@sealpost/protocol/token/keys.ts";
@@ -6,6 +7,7 @@ import * as z from "zod/mini";
 import { deviceKeysSchema } from "../store/records.ts";
 
 const seconds = z.int().check(z.nonnegative());
+const command = z.object({ n: z.int(), commandId: z.string(), name: z.string() });
 const credential = z.object({ serialNumber: z.string() });
 
 /**
@@ -46,6 +48,19 @@ export const eventDetails = {
     reason: z.optional(z.string()),
     at: seconds,
   }),
+  "command.queued": z.object({
+    ...command.shape,
+    expires: z.optional(seconds),
+    repeatable: z.optional(z.literal(true)),
+  }),
+  "command.cancelled": command,
+  "command.expired": command,
+  /** The device's word. */
+  "command.result": z.object({ ...command.shape, status: z.enum(commandResultStatuses) }),
+  /** Its device ended before it got it. */
+  "command.void": command,
+  /** Its device ended after it got it. */
+  "command.unknown": command,
   "release.published": z.object({
     counter: z.int(),
     version: z.string(),
@@ -66,4 +81,4 @@ export type Event<A extends Action = Action> = {
 }[A];
 
 /** What happens to a device. */
-export type DeviceEvent = Event<Extract<Action, `device.${string}` | `firmware.${string}`>>;
+export type DeviceEvent = Event<Extract<Action, `device.${string}` | `firmware.${string}` | `command.${string}`>>;

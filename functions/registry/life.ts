@@ -2,7 +2,7 @@ import { deviceStatuses } from "@sealpost/protocol/operator/devices.ts";
 import * as z from "zod/mini";
 
 import type { Key, Put, Store } from "../store/port.ts";
-import { type DeviceStatus, type IdentityRecord, identityRecordSchema, parseRecord } from "../store/records.ts";
+import { commandsRecordSchema, identityRecordSchema, parseRecord } from "../store/records.ts";
 
 /**
  * What a device came to, beside its journal, under a fixed key that no restore takes back (delivery rules 12 and 14): put in the transaction of
@@ -15,15 +15,24 @@ const lifeRecordSchema = z.object({
   revision: z.int(),
   status: z.enum(deviceStatuses),
   identity: identityRecordSchema,
+  /** Absent: the device was never given a command. */
+  commands: z.optional(commandsRecordSchema),
 });
 type LifeRecord = z.infer<typeof lifeRecordSchema>;
 
-export type Life = { readonly status: DeviceStatus; readonly identity: IdentityRecord };
+export type Life = Pick<LifeRecord, "status" | "identity" | "commands">;
 
 /** @param before revision of the present item; absent: there is none */
-export function lifePut({ status, identity }: Life, before: number | undefined): Put {
+export function lifePut({ status, identity, commands }: Life, before: number | undefined): Put {
   const revision = nextRevision(before);
-  const item: LifeRecord = { target: lifeTarget(identity.deviceId), at: "life", revision, status, identity };
+  const item: LifeRecord = {
+    target: lifeTarget(identity.deviceId),
+    at: "life",
+    revision,
+    status,
+    identity,
+    ...(commands ? { commands } : {}),
+  };
   return { table: "journal", item, when: before === undefined ? "absent" : { revision: before } };
 }
 
@@ -71,6 +80,7 @@ export function parseCredentialEnd(item: { readonly [attribute: string]: unknown
   return parseRecord(credentialEndSchema, item);
 }
 
-function lifeTarget(id: string): string {
+/** Partition of what no restore takes back, for a device or a credential. */
+export function lifeTarget(id: string): string {
   return `life#${id}`;
 }

@@ -61,6 +61,15 @@ export const identityRecordSchema = z.object({
 });
 export type IdentityRecord = z.infer<typeof identityRecordSchema>;
 
+/** The commands of a device that have no end, as its own items know them; see registry/commands.ts. */
+export const commandsRecordSchema = z.object({
+  /** The number of the newest command ever given. */
+  highest: z.int(),
+  /** Number; 1 once delivered; from when on it must not be started. */
+  open: z.array(z.tuple([z.int(), z.literal([0, 1]), z.optional(seconds)])),
+});
+export type CommandsRecord = z.infer<typeof commandsRecordSchema>;
+
 /** The small hot item: what every message reads and writes. */
 export const windowRecordSchema = z.object({
   deviceId: z.uuid(),
@@ -81,6 +90,8 @@ export const windowRecordSchema = z.object({
   lastSeen: z.optional(seconds),
   /** The time up to which acts are paid for; see registry/budget.ts. */
   paidUntil: z.optional(seconds),
+  /** Absent: the device was never given a command. */
+  commands: z.optional(commandsRecordSchema),
   /** What the last write measured, for the table's stream alone; see registry/readings.ts. */
   readings: z.optional(z.custom<Uint8Array>((value) => value instanceof Uint8Array)),
 });

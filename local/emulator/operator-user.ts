@@ -11,6 +11,7 @@ const operatorPolicies = [
   "RevokingPolicyArn",
   "ReleasingPolicyArn",
   "RootPolicyArn",
+  "CommandingPolicyArn",
   "ReadingPolicyArn",
 ] as const;
 

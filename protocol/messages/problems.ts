@@ -16,6 +16,7 @@ export const problems = {
   "certificate-conflict": { status: 409, title: "Another key pair already used this credential." },
   "not-found": { status: 404, title: "There is no such resource." },
   "not-trusted-yet": { status: 409, title: "No trust document is published yet." },
+  "commands-full": { status: 409, title: "As many commands of the device wait as may." },
   conflict: { status: 409, title: "The request contradicts what is stored." },
 } as const satisfies Record<string, { status: number; title: string }>;
 

@@ -1,14 +1,16 @@
 import * as z from "zod/mini";
 
 /** What an operator may be allowed to do, each by an IAM policy of its own; none implies another. */
-export const duties = ["enrolling", "revoking", "releasing", "root", "reading"] as const;
+export const duties = ["enrolling", "revoking", "commanding", "releasing", "root", "reading"] as const;
 export type Duty = (typeof duties)[number];
 
 /** One thing that an operator does to the service: its route, who may, and what goes in and comes out. */
 export type Act = {
   readonly method: "GET" | "POST";
-  /** As API Gateway spells it; every parameter is an id. */
+  /** As API Gateway spells it. */
   readonly path: `/operator/${string}`;
+  /** Forms of the path's parameters; one that is not named here is an id. */
+  readonly parameters?: { readonly [parameter: string]: z.ZodMiniType<string> };
   /** Whose policies allow it. The first is named to whoever lacks all of them. */
   readonly duties: readonly [Duty, ...Duty[]];
   /** Of the query; none without it. */

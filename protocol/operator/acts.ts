@@ -2,6 +2,7 @@ import type * as z from "zod/mini";
 
 import type { Act, Duty } from "./act.ts";
 import { auditActs } from "./audit.ts";
+import { commandActs } from "./commands.ts";
 import { credentialActs } from "./credentials.ts";
 import { deviceActs } from "./devices.ts";
 import { releaseActs } from "./releases.ts";
@@ -11,7 +12,7 @@ import { trustActs } from "./trust.ts";
  * Everything that an operator can do, once: the routes and IAM policies of the CDK, the operator function and the CLI's client are made of it.
  * Requests and queries are strict; an older client passes over what a newer service adds to a reply. Times are Unix seconds.
  */
-export const acts = { ...trustActs, ...credentialActs, ...deviceActs, ...releaseActs, ...auditActs };
+export const acts = { ...trustActs, ...credentialActs, ...deviceActs, ...commandActs, ...releaseActs, ...auditActs };
 
 export type ActName = keyof typeof acts;
 type Acts = typeof acts;

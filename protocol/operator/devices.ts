@@ -56,14 +56,14 @@ export const deviceActs = {
   listDevices: {
     method: "GET",
     path: "/operator/devices",
-    duties: ["reading", "enrolling", "revoking", "releasing"],
+    duties: ["reading", "enrolling", "revoking", "commanding", "releasing"],
     query: z.strictObject({ ...pageQuery, id: z.optional(idPrefixSchema), status: z.optional(z.enum(deviceStatuses)) }),
     reply: z.object({ devices: z.array(deviceSchema), cursor: nextCursor }),
   },
   showDevice: {
     method: "GET",
     path: "/operator/devices/{deviceId}",
-    duties: ["reading", "enrolling", "revoking"],
+    duties: ["reading", "enrolling", "revoking", "commanding"],
     reply: z.object({ device: deviceDetailSchema }),
   },
   /** Final: a device that comes back gets a new credential. */

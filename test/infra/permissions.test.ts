@@ -82,6 +82,14 @@ const operatorPermissions = {
     "GET/operator/devices",
     "GET/operator/devices/*",
   ),
+  Commanding: invoke(
+    "GET/operator/devices",
+    "GET/operator/devices/*",
+    "POST/operator/commands/*",
+    "GET/operator/commands/*",
+    "GET/operator/commands/*/*",
+    "POST/operator/commands/*/*/cancel",
+  ),
   Releasing: {
     ...invoke(
       "GET/operator/devices",
@@ -106,6 +114,8 @@ const operatorPermissions = {
     "GET/operator/credentials",
     "GET/operator/devices",
     "GET/operator/devices/*",
+    "GET/operator/commands/*",
+    "GET/operator/commands/*/*",
     "GET/operator/releases",
     "GET/operator/audit",
   ),

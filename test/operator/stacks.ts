@@ -13,7 +13,7 @@ const outputs = {
     ]),
   ),
   ...Object.fromEntries(
-    ["Enrolling", "Revoking", "Releasing", "Root", "Reading"].map((duty) => [
+    ["Enrolling", "Revoking", "Commanding", "Releasing", "Root", "Reading"].map((duty) => [
       `${duty}PolicyArn`,
       `arn:aws:iam::123456789012:policy/${duty}`,
     ]),

@@ -12,6 +12,7 @@ import { readCatchUp, readDocumentVersions } from "../../functions/store/catch-u
 import { memoryStore } from "../../functions/store/memory-store.ts";
 import type { Put, Store } from "../../functions/store/port.ts";
 import type { CredentialRecord } from "../../functions/store/records.ts";
+import { readCommands } from "../../functions/registry/command-items.ts";
 import { releases } from "../../functions/releases/releases.ts";
 import { signingKey } from "./keys.ts";
 import { agreementOpener, rsaOpener } from "./software-custody.ts";
@@ -80,6 +81,7 @@ export async function startService(store: Store = memoryStore()) {
     exchanges: serveExchanges({
       serviceId,
       releases: releases(store, async (wrapped) => Buffer.from(wrapped, "base64")),
+      commands: (deviceId, numbers) => readCommands(store, deviceId, numbers),
       receiptSigner: async () => receiptKey,
       ca: async () => ca,
     }),
