@@ -31,7 +31,7 @@ import { type SigningKey, agreementKey, signingKey } from "../support/keys.ts";
  */
 
 /** Assertions of a world, outside of any test's own block. */
-const that: (value: unknown) => ReturnType<typeof expect> = expect;
+const that: typeof expect = expect;
 const start = 1_800_000_000;
 const actor = "arn:aws:iam::123456789012:user/olga";
 
