@@ -5,7 +5,7 @@ import { finished } from "node:stream/promises";
 
 import { emulatorRegion } from "./emulator/aws-environment.ts";
 import { issueEdgeCertificates } from "./network/certificates.ts";
-import { deploy, type StackOutputs } from "./emulator/deploy.ts";
+import { deploy, type LocalCustody, type StackOutputs } from "./emulator/deploy.ts";
 import { type Emulator, startEmulator } from "./emulator/emulator.ts";
 import { LocalFault } from "./fault.ts";
 import { assertPortAvailable } from "./network/listen.ts";
@@ -24,6 +24,8 @@ export type StackOptions = {
   /** 0, the default: free ones. */
   readonly tlsPort?: number;
   readonly plainPort?: number;
+  /** That of cdk.json unless told. */
+  readonly custody?: LocalCustody;
   readonly signal?: AbortSignal;
   /** Called with each line that a function prints; all of them are in `logs/functions.log` too. */
   readonly onFunctionLine?: (line: string) => void;
@@ -95,6 +97,7 @@ export async function startStack(options: StackOptions): Promise<RunningStack> {
         projectDirectory,
         directory,
         logPath: join(logs, "deploy.log"),
+        ...(options.custody ? { custody: options.custody } : {}),
         ...watched,
       }),
     );

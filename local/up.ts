@@ -1,6 +1,8 @@
 import { join, relative } from "node:path";
 import { parseArgs } from "node:util";
 
+import { custodyHelp, readCustody } from "./custody-option.ts";
+import type { LocalCustody } from "./emulator/deploy.ts";
 import { cleanUp } from "./process/clean-up.ts";
 import { LocalFault } from "./fault.ts";
 import { tellReason } from "./reasons.ts";
@@ -9,13 +11,14 @@ import { type Claim, claimRun, isRunning, readRunState, runningMessage } from ".
 import { repository } from "./repository.ts";
 import { type RunningStack, startStack } from "./stack.ts";
 
-const help = `npm run up [-- --tls-port <port> --plain-port <port>]
+const help = `npm run up [-- --tls-port <port> --plain-port <port> --custody <name>]
 
 Runs Sealpost on this machine until Ctrl-C: an AWS emulator, a real \`cdk deploy\` into it, a TLS edge for bootstrap
 and operators, a plain-HTTP edge for messages. Needs Python 3.10 or newer; no Docker, no AWS account.
 
   --tls-port <port>     port of the TLS edge (default: a free one)
   --plain-port <port>   port of the plain-HTTP edge (default: a free one)
+  ${custodyHelp}
   --help                this text
 
 Exit codes: 0 ended on request, 1 could not start, was already up, or ended by itself, 2 wrong options.`;
@@ -23,7 +26,7 @@ Exit codes: 0 ended on request, 1 could not start, was already up, or ended by i
 const runDirectory = join(repository, ".local");
 const endingSignals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
-type Ports = { readonly tlsPort: number; readonly plainPort: number };
+type Options = { readonly tlsPort: number; readonly plainPort: number; readonly custody: LocalCustody };
 
 // The emulator ends with this process, and the next `up` or `down` clears what lies about.
 process.on("uncaughtException", (error) => {
@@ -67,7 +70,7 @@ async function claimFolder(): Promise<Claim> {
   return claimRun(runDirectory);
 }
 
-async function runUntilEnded(claim: Claim, ports: Ports): Promise<number> {
+async function runUntilEnded(claim: Claim, options: Options): Promise<number> {
   const abort = new AbortController();
   const interrupted = new Promise<void>((resolve) => {
     let signals = 0;
@@ -91,7 +94,7 @@ async function runUntilEnded(claim: Claim, ports: Ports): Promise<number> {
       },
       signal: abort.signal,
       started: (pid) => claim.record(pid),
-      ...ports,
+      ...options,
     });
   } catch (error) {
     if (!abort.signal.aborted) throw error;
@@ -125,8 +128,8 @@ What is refused is explained here, in a line each; every line of the functions i
 `;
 }
 
-/** The ports; `null` for --help; a text that says what is wrong. */
-function readOptions(commandLine: readonly string[]): Ports | null | string {
+/** The options; `null` for --help; a text that says what is wrong. */
+function readOptions(commandLine: readonly string[]): Options | null | string {
   try {
     const { values } = parseArgs({
       args: [...commandLine],
@@ -134,10 +137,15 @@ function readOptions(commandLine: readonly string[]): Ports | null | string {
         help: { type: "boolean", short: "h" },
         "tls-port": { type: "string" },
         "plain-port": { type: "string" },
+        custody: { type: "string" },
       },
     });
     if (values.help === true) return null;
-    return { tlsPort: port(values["tls-port"]), plainPort: port(values["plain-port"]) };
+    return {
+      tlsPort: port(values["tls-port"]),
+      plainPort: port(values["plain-port"]),
+      custody: readCustody(values.custody),
+    };
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
   }
