@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 
 import { repository } from "../local/repository.ts";
+import { checkExact } from "./exact/exact.ts";
 import { type GroupName, groupNames } from "./group-names.ts";
 import { printRows } from "./print.ts";
 import type { Row } from "./row.ts";
@@ -16,8 +17,10 @@ Measures Sealpost beside what one would use otherwise, in one run, and writes .l
   --only <group>   ${groupNames.join(", ")}; may be given several times
   --json           print the rows as JSON
   --ratios         fail where an aim is missed
+  --check          measure nothing; count what is the same on every machine and compare it with bench/exact.json
+  --accept         with --check: take what was counted
 
-Exit codes: 0 measured, 1 a measurement failed or, with --ratios, an aim is missed, 2 wrong options.`;
+Exit codes: 0 measured; 1 a measurement failed, an aim is missed (--ratios) or a figure is another one (--check); 2 wrong options.`;
 
 process.exitCode = await main(process.argv.slice(2));
 
@@ -31,6 +34,7 @@ async function main(commandLine: readonly string[]): Promise<number> {
     console.log(help);
     return 0;
   }
+  if (options.check) return check(options.accept);
   const rows: Row[] = [];
   for (const group of options.groups) {
     console.error(`measuring: ${group}`);
@@ -42,6 +46,15 @@ async function main(commandLine: readonly string[]): Promise<number> {
   return options.ratios && rows.some(({ ok }) => ok === false) ? 1 : 0;
 }
 
+async function check(accept: boolean): Promise<number> {
+  const differences = await checkExact(accept);
+  for (const difference of differences) console.log(difference);
+  if (differences.length === 0) console.log("Every figure is the committed one.");
+  else if (accept) console.log("Taken. Commit the files.");
+  else console.error("Other figures than the committed ones; if they shall be so: npm run bench -- --check --accept");
+  return differences.length > 0 && !accept ? 1 : 0;
+}
+
 function readOptions(args: readonly string[]) {
   try {
     const { values } = parseArgs({
@@ -50,11 +63,14 @@ function readOptions(args: readonly string[]) {
         help: { type: "boolean", short: "h", default: false },
         json: { type: "boolean", default: false },
         ratios: { type: "boolean", default: false },
+        check: { type: "boolean", default: false },
+        accept: { type: "boolean", default: false },
         only: { type: "string", multiple: true, default: [] },
       },
     });
     const unknown = values.only.find((name) => !groupNames.some((group) => group === name));
     if (unknown !== undefined) return `There is no group ${unknown}.`;
+    if (values.accept && !values.check) return "--accept goes with --check.";
     const groups = groupNames.filter((group) => values.only.length === 0 || values.only.includes(group));
     return { ...values, groups };
   } catch (error) {
