@@ -10,6 +10,7 @@ import { Output } from "./cli/output.ts";
 import { registerRegistration } from "./cli/registration.ts";
 import { registerRenewal } from "./cli/renewal.ts";
 import { registerRun } from "./cli/run.ts";
+import { registerSend } from "./cli/send.ts";
 import { registerStatus } from "./cli/status.ts";
 import manifest from "./package.json" with { type: "json" };
 
@@ -45,6 +46,7 @@ registerFirmware(program);
 registerRenewal(program);
 registerDeregistration(program);
 registerRun(program);
+registerSend(program);
 registerStatus(program);
 
 try {

@@ -11,8 +11,7 @@ export { DeviceError, type DeviceErrorCode, deviceErrors, isDeviceError } from "
 export type { DeviceStatus, UnknownFate } from "./state/device-status.ts";
 export { fetchMessageTransport } from "./adapters/fetch-message-transport.ts";
 export type { BootVerdict, FirmwareOffer, UpdateProgress } from "./firmware/firmware-offer.ts";
-export type { Flushed } from "./readings/reading-flow.ts";
-export type { Reading, SendOptions, Sent } from "./readings/spooling.ts";
+export type { Flushed, Reading, SendOptions, Sent } from "./readings/reading.ts";
 export type { DeviceOptions } from "./options.ts";
 export type {
   BootstrapConnection,

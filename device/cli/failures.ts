@@ -19,7 +19,7 @@ const exitCodes = {
 type ExitCode = keyof typeof exitCodes;
 
 /** The command line's own failures, beside those of the SDK. */
-export type CommandErrorCode = "usage" | "package-unreadable" | "output-lost";
+export type CommandErrorCode = "usage" | "package-unreadable" | "input-unreadable" | "output-lost";
 type FailureCode = DeviceErrorCode | CommandErrorCode | "fault";
 
 const startAfresh =
@@ -51,6 +51,7 @@ export const failures = {
   },
   // 4: what was handed in
   "package-unreadable": { exit: 4, next: "name the file that the operator gave you: `--package FILE`" },
+  "input-unreadable": { exit: 4, next: "name a file that can be read, or hand the readings in on standard input: `-`" },
   "package-invalid": {
     exit: 4,
     next: "ask the operator for the file that `sealpost credential create` writes, and copy it unchanged",

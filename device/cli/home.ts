@@ -5,19 +5,25 @@ import type { Command } from "commander";
 
 import { type FileFirmwareSlots, fileFirmwareSlots } from "../adapters/file-firmware-slots.ts";
 import { fileKeyStore } from "../adapters/file-key-store.ts";
+import { fileReadingSpool } from "../adapters/file-reading-spool.ts";
 import { fileStateStore } from "../adapters/file-state-store.ts";
 import { lockHome } from "../adapters/home-lock.ts";
 import { nodeMessageTransport } from "../adapters/node-message-transport.ts";
+import { nodeUptime } from "../adapters/node-uptime.ts";
 import { Device } from "../device.ts";
 import type { DeviceOptions } from "../options.ts";
-import type { DevicePorts, StateStore } from "../ports.ts";
+import type { DevicePorts, ReadingSpool, StateStore, Uptime } from "../ports.ts";
 import { readGlobalOptions } from "./global-options.ts";
 import { Output } from "./output.ts";
 
 /** What every verb works with: the stores below --home, and how to speak to the user. */
 export type Home = {
   readonly folder: string;
-  readonly ports: DevicePorts & { readonly slots: FileFirmwareSlots };
+  readonly ports: DevicePorts & {
+    readonly slots: FileFirmwareSlots;
+    readonly readings: ReadingSpool;
+    readonly uptime: Uptime;
+  };
   readonly options: DeviceOptions;
   readonly output: Output;
 };
@@ -34,6 +40,8 @@ export function openHome(command: Command): Home {
       keys: fileKeyStore(join(folder, "keys")),
       state: fileStateStore(join(folder, "state.json")),
       slots: fileFirmwareSlots(join(folder, "slots")),
+      readings: fileReadingSpool(join(folder, "readings")),
+      uptime: nodeUptime(),
       messages: nodeMessageTransport(),
     },
     options: {

@@ -5,13 +5,14 @@ import { type AgentRecord, parseAgentRecord } from "../agent/record.ts";
 import { DeviceError } from "../device-error.ts";
 import { storedThumbprints } from "../keys/device-keys.ts";
 import { toSettings } from "../options.ts";
-import type { KeyStore } from "../ports.ts";
+import type { KeyStore, SpoolStatus } from "../ports.ts";
 import type { DeviceStatus } from "../state/device-status.ts";
 import type { Enrolled } from "../state/state.ts";
 import { statusOf } from "../state/status-of.ts";
 import { StateCell } from "../state/state-cell.ts";
 import { ServiceKeys } from "../trust/service-keys.ts";
 import { type Home, agentRecordStore, openHome } from "./home.ts";
+import { formatBytes } from "./progress.ts";
 
 export function registerStatus(program: Command): void {
   program
@@ -23,9 +24,11 @@ export function registerStatus(program: Command): void {
       const home = openHome(command);
       const status = await readStatus(home);
       const record = await readRecord(home.folder);
+      const spool = await home.ports.readings.status();
+      const readings = spool.records + spool.dropped > 0 ? { readings: spool } : {};
       const agent = record && { failures: record.failures, acts: record.acts };
-      const lines = [...linesOf(status, home.folder), ...actLines(record)];
-      home.output.result(lines, { ...status, ...(agent && { agent }) });
+      const lines = [...linesOf({ ...status, ...readings }, home.folder), ...actLines(record)];
+      home.output.result(lines, { ...status, ...readings, ...(agent && { agent }) });
     });
 }
 
@@ -76,8 +79,12 @@ function nextStep({ phase, update }: DeviceStatus): string {
   return update.stage === "bootable" ? "sealpost-device boot" : "sealpost-device update";
 }
 
-function linesOf(status: DeviceStatus, folder: string): string[] {
-  const { phase, firmware, update, pending = [], unknown = [] } = status;
+function spoolLine({ records, bytes, dropped }: SpoolStatus): string {
+  return `${records} to be sent (${formatBytes(bytes)})${dropped > 0 ? `, ${dropped} dropped for want of room` : ""}`;
+}
+
+function linesOf(status: DeviceStatus & { readonly readings?: SpoolStatus }, folder: string): string[] {
+  const { phase, firmware, update, pending = [], unknown = [], readings } = status;
   const rows: readonly (readonly [string, string | undefined])[] = [
     ["home", folder],
     ["phase", phase],
@@ -89,6 +96,7 @@ function linesOf(status: DeviceStatus, folder: string): string[] {
     ["signing key", status.signingKey],
     ["pending", pending.map(({ seq, operation }) => `${operation} (seq ${seq})`).join(", ") || undefined],
     ["unknown", unknown.map(({ seq, operation, why }) => `${operation} (seq ${seq}, ${why})`).join(", ") || undefined],
+    ["readings", readings && spoolLine(readings)],
     ["next", `→ ${nextStep(status)}`],
   ];
   return rows.flatMap(([label, value]) => (value === undefined ? [] : [`${label.padEnd(12)} ${value}`]));

@@ -1,5 +1,3 @@
-import type { CommandResultStatus } from "@sealpost/protocol/exchanges/commands.ts";
-
 /** What a handler is told besides the arguments. */
 export type CommandContext = {
   readonly name: string;
@@ -46,5 +44,5 @@ export type HandledCommand = {
   readonly n: number;
   readonly commandId: string;
   readonly name: string;
-  readonly status: CommandResultStatus;
+  readonly status: "done" | "failed" | "rejected" | "interrupted" | "expired";
 };

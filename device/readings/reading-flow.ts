@@ -8,16 +8,8 @@ import { WaitingLine } from "../delivery/waiting-line.ts";
 import { DeviceError } from "../device-error.ts";
 import type { ReadingSpool, SpoolEntry } from "../ports.ts";
 import { oldestBatch, parseContent } from "./batch.ts";
+import type { Flushed } from "./reading.ts";
 import { withTime } from "./stamp.ts";
-
-/** What a flush came to, in records. */
-export type Flushed = {
-  readonly sent: number;
-  /** The service refused them for good. */
-  readonly refused: number;
-  /** Whether they took effect nobody knows any more. */
-  readonly unknown: number;
-};
 
 /**
  * Readings from the spool to the service, oldest first, one message at a time. An entry leaves the spool after the one write that queues its

@@ -3,32 +3,11 @@ import { type ReadingRecord, jsonBytes, readings, streamSchema } from "@sealpost
 import type { Boot } from "../delivery/outbox-ports.ts";
 import { checkBody } from "../delivery/outbox.ts";
 import { DeviceError } from "../device-error.ts";
-import type { ReadingSpool, WhenFull } from "../ports.ts";
+import type { ReadingSpool } from "../ports.ts";
 import type { BootTime } from "../state/state.ts";
 import { mostBatchBytes, toEntries } from "./batch.ts";
+import type { Reading, SendOptions, Sent } from "./reading.ts";
 import { stampNow } from "./stamp.ts";
-
-/**
- * One measurement, in the model of SenML (RFC 8428): at least one of `value` (v, vs, vb), `sum` (s) and `data` (any JSON object beside it), with
- * `name` (n) and `unit` (u).
- */
-export type Reading = Omit<ReadingRecord, "time" | "uptime" | "bootId"> & {
-  /** When it was measured: a Date, or Unix seconds. Without it, when it was handed in, as far as the device knows. */
-  readonly time?: Date | number;
-};
-
-export type SendOptions = {
-  /** What happens when there is no room: the oldest readings go (the default), or these are refused. */
-  readonly whenFull?: WhenFull;
-};
-
-/** What became of readings that were handed in. */
-export type Sent = {
-  /** Records that are stored now, durably. */
-  readonly stored: number;
-  /** Older records that were dropped to make room. */
-  readonly dropped: number;
-};
 
 /**
  * Stores readings until they are sent. Needs neither the home's lock nor the network, so that any process may do it.

@@ -136,6 +136,65 @@ test("ok/a firmware that does not come up is rolled back and reported", async ()
   expect((await run("update", "--again")).out).toContain("Firmware 9.0.0 is verified");
 }, 60_000);
 
+describe("readings", () => {
+  test("ok/one by value, some from a file, and sent with what was stored before; status shows the spool", async () => {
+    await enrol();
+    expect((await run("send", "energy", "--value", "230.5", "--name", "load", "--unit", "W", "--spool-only")).out).toBe(
+      "Stored 1 reading of energy.\n",
+    );
+    // Not registered yet, so they wait, and that is no failure: they are stored.
+    const waiting = await run("send", "energy", "--value", "true", "--json");
+    expect(waiting.exit).toBe(0);
+    expect(JSON.parse(waiting.out)).toMatchObject({ stored: 1, dropped: 0, waiting: { code: "not-registered" } });
+    expect((await run("status")).out).toMatch(/^readings +2 to be sent/m);
+    await run(...register);
+    const lines = join(folder, "readings.ndjson");
+    await writeFile(lines, '{"value":1,"time":"2026-01-01T00:00:00Z"}\n\n{"sum":2.5,"data":{"phase":1}}\n');
+    expect((await run("send", "energy", lines)).out).toBe("Stored 2 readings of energy.\nSent 4 readings.\n");
+    await writeFile(lines, '[{"value":1},{"value":"x"}]');
+    expect(JSON.parse((await run("send", "energy", lines, "--json")).out)).toEqual({
+      stored: 2,
+      dropped: 0,
+      sent: 2,
+      refused: 0,
+      unknown: 0,
+    });
+    expect((await run("send")).out).toBe("Sent 0 readings.\n");
+    expect((await run("status")).out).not.toContain("readings");
+  }, 60_000);
+
+  test("ok/while another process has the home they are stored, and it says so", async () => {
+    await enrol();
+    await run(...register);
+    const unlock = await lockHome(home);
+    const { exit, out } = await run("send", "energy", "--value", "1").finally(unlock);
+    expect({ exit, out }).toMatchObject({ exit: 0, out: expect.stringContaining("They wait: another process works") });
+    expect((await run("send")).out).toBe("Sent 1 reading.\n");
+  });
+
+  test("fails/nothing is stored of an input with a mistake, and the place is named", async () => {
+    expect(await run("send", "energy", "--value", "1")).toMatchObject({ exit: 3 });
+    expect(existsSync(home)).toBe(false);
+    await enrol();
+    const lines = join(folder, "readings.ndjson");
+    for (const [content, why] of [
+      ['{"value":1}\n{"value":', "line 2 is not JSON"],
+      ['{"value":1}\n{"valu":1}', "valu is missing or not allowed (line 2)"],
+      ['[{"value":1},{}]', "record 2"],
+      ['{"value":1,"time":"2026-01-01T00:00:00"}', "time is not ISO 8601 with a zone (line 1)"],
+    ] as const) {
+      await writeFile(lines, content);
+      expect(await run("send", "energy", lines, "--spool-only")).toMatchObject({
+        exit: 4,
+        err: expect.stringContaining(why),
+      });
+    }
+    expect(await run("send", "energy", join(folder, "none"))).toMatchObject({ exit: 4 });
+    expect(await run("send", "energy", lines, "--value", "1")).toMatchObject({ exit: 2 });
+    expect((await run("status")).out).not.toContain("readings");
+  }, 60_000);
+});
+
 describe("a newcomer's mistakes", () => {
   const nobodyHere = (code: DeviceErrorCode) =>
     adviceFor({ code, circumstance: "nobody-on-this-machine", cause: undefined });
