@@ -4,21 +4,26 @@ import type { IConstruct } from "constructs";
 import type { Api } from "./api.ts";
 import type { Edge } from "./edge.ts";
 import type { Epochs } from "./epochs.ts";
+import type { Events } from "./events.ts";
 import type { FirmwareStore } from "./firmware-store.ts";
 import type { OperatorPolicies } from "./operator-policies.ts";
+import type { Registry } from "./registry.ts";
 
 /** The parts of the service that break a rule. */
 export interface Exceptional {
   readonly api: Api;
   readonly epochs: Epochs;
+  readonly events: Events;
   readonly firmwareStore: FirmwareStore;
   readonly edge: Edge;
   readonly operatorPolicies: OperatorPolicies;
+  readonly registry: Registry;
 }
 
 /** Rules of cdk-nag's AwsSolutions pack that this service breaks on purpose, each with the reason. */
 export function acknowledgeExceptions(parts: Exceptional, emulated: boolean): void {
   const { api, epochs, firmwareStore, edge, operatorPolicies } = parts;
+  acknowledgeEvents(parts, emulated);
   acknowledge(epochs.table, {
     "AwsSolutions-DDB3":
       "It holds wrapped private keys that must be gone once they are erased; a copy would open what was recorded. A lost table costs each device one round.",
@@ -78,6 +83,40 @@ export function acknowledgeExceptions(parts: Exceptional, emulated: boolean): vo
   acknowledge(releasing, {
     [`AwsSolutions-IAM5[Resource::<${logicalId(stack, firmwareStore.bucket)}.Arn>/firmware/*]`]:
       "The names of firmware objects are random; the prefix holds nothing else.",
+  });
+}
+
+function acknowledgeEvents({ api, events, registry }: Exceptional, emulated: boolean): void {
+  const stack = Stack.of(api);
+  const { failures, parked, tail } = events;
+  acknowledge(failures, {
+    "AwsSolutions-S1":
+      "Lambda alone writes it, and hardly ever; access logs of S3 are left to the account, which can turn on CloudTrail data events for the bucket.",
+  });
+  acknowledge(parked, {
+    "AwsSolutions-SQS3":
+      "It is itself where what cannot be delivered waits: nothing takes from it but on an operator's call.",
+  });
+  if (tail) {
+    acknowledge(tail, {
+      "AwsSolutions-SQS3": "A command on this machine reads it; what nobody reads goes in an hour.",
+    });
+  }
+  if (emulated) {
+    acknowledge(failures, { "AwsSolutions-S10": "An emulator on this machine has no TLS; production enforces it." });
+    for (const queue of tail ? [parked, tail] : [parked]) {
+      acknowledge(queue, { "AwsSolutions-SQS4": "An emulator on this machine has no TLS; production enforces it." });
+    }
+  }
+  acknowledge(events.function, {
+    [`AwsSolutions-IAM5[Resource::<${logicalId(stack, failures)}.Arn>/aws/lambda/*]`]:
+      "Lambda chooses the names of what it gives up; nothing else is in the bucket.",
+    ...Object.fromEntries(
+      [registry.devices, registry.journal].map((table) => [
+        `AwsSolutions-IAM5[Resource::<${logicalId(stack, table)}.Arn>/stream/*]`,
+        "A table lists all its streams or none.",
+      ]),
+    ),
   });
 }
 

@@ -1,7 +1,14 @@
 import { join } from "node:path";
 
 /** The functions of the service. */
-export const functionNames = ["bootstrap", "messages", "key-set-sign", "key-set-read", "operator"] as const;
+export const functionNames = [
+  "bootstrap",
+  "messages",
+  "key-set-sign",
+  "key-set-read",
+  "operator",
+  "publisher",
+] as const;
 export type FunctionName = (typeof functionNames)[number];
 
 /** Where the code of each begins, from the root of the repository. */
@@ -11,6 +18,7 @@ export const functionEntries = {
   "key-set-sign": "functions/key-set/sign.main.ts",
   "key-set-read": "functions/key-set/read.main.ts",
   operator: "functions/operator/main.ts",
+  publisher: "functions/publisher/main.ts",
 } as const satisfies Record<FunctionName, string>;
 
 /** For each function a directory with an `index.mjs` that exports `handler`. */
@@ -25,5 +33,6 @@ export function functionCodeIn(directory: string): FunctionCode {
     "key-set-sign": inside("key-set-sign"),
     "key-set-read": inside("key-set-read"),
     operator: inside("operator"),
+    publisher: inside("publisher"),
   };
 }

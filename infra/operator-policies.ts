@@ -5,6 +5,7 @@ import { Construct } from "constructs";
 
 import type { Duty } from "@sealpost/protocol/operator/act.ts";
 
+import type { Events } from "./events.ts";
 import type { FirmwareStore } from "./firmware-store.ts";
 import type { Keys } from "./keys.ts";
 import type { OperatorApi } from "./operator-api.ts";
@@ -13,6 +14,7 @@ export interface OperatorPoliciesProps {
   readonly operatorApi: OperatorApi;
   readonly keys: Keys;
   readonly firmwareStore: FirmwareStore;
+  readonly events: Events;
 }
 
 /** One policy for each duty of an operator, to attach to the account's own roles; none implies another. */
@@ -44,8 +46,9 @@ export class OperatorPolicies extends Construct {
 
   /** Every act of a duty, and the operator's keys that it works with. */
   grantDuty(grantee: IGrantable, duty: Duty): void {
-    const { operatorApi, keys, firmwareStore } = this.#props;
+    const { operatorApi, keys, firmwareStore, events } = this.#props;
     operatorApi.grantDuty(grantee, duty);
+    if (duty === "reading") events.grantTail(grantee);
     if (duty === "releasing") {
       this.#grantSign(grantee, keys.release);
       keys.grantWrap(grantee);

@@ -3,6 +3,7 @@ import { CfnOutput, Stack } from "aws-cdk-lib";
 import type { Api } from "./api.ts";
 import type { Edge } from "./edge.ts";
 import type { Epochs } from "./epochs.ts";
+import type { Events } from "./events.ts";
 import type { FirmwareStore } from "./firmware-store.ts";
 import type { FunctionName } from "./function-code.ts";
 import type { Keys } from "./keys.ts";
@@ -21,6 +22,7 @@ export interface OutputsProps {
   readonly registry: Registry;
   readonly trust: Trust;
   readonly epochs: Epochs;
+  readonly events: Events;
 }
 
 /** Gives the stack the outputs that operators and tools address the service by, under names that are fixed. */
@@ -37,7 +39,7 @@ export function addOutputs(props: OutputsProps): void {
 }
 
 function outputs(props: OutputsProps, { region }: Stack): Record<string, string> {
-  const { serviceId, api, edge, firmwareStore, keys, policies, functions, registry, trust, epochs } = props;
+  const { serviceId, api, edge, firmwareStore, keys, policies, functions, registry, trust, epochs, events } = props;
   const domain = edge.distribution.distributionDomainName;
   return {
     ServiceId: serviceId,
@@ -64,11 +66,16 @@ function outputs(props: OutputsProps, { region }: Stack): Record<string, string>
     KeySetSignFunctionName: functions["key-set-sign"].handler.functionName,
     KeySetReadFunctionName: functions["key-set-read"].handler.functionName,
     OperatorFunctionName: functions.operator.handler.functionName,
+    PublisherFunctionName: functions.publisher.handler.functionName,
     CredentialsTable: registry.credentials.tableName,
     DevicesTable: registry.devices.tableName,
     ReleasesTable: registry.releases.tableName,
     TrustTable: trust.table.tableName,
     JournalTable: registry.journal.tableName,
     EpochsTable: epochs.table.tableName,
+    ParkedQueueUrl: events.parked.queueUrl,
+    FailuresBucket: events.failures.bucketName,
+    ...(events.bus && { EventBusName: events.bus.eventBusName }),
+    ...(events.tail && { EventsTailQueueUrl: events.tail.queueUrl }),
   };
 }

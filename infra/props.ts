@@ -1,4 +1,8 @@
+import type { IEventBus } from "aws-cdk-lib/aws-events";
+import type { IStream } from "aws-cdk-lib/aws-kinesis";
+import type { IDeliveryStream } from "aws-cdk-lib/aws-kinesisfirehose";
 import { RetentionDays } from "aws-cdk-lib/aws-logs";
+import type { IQueue } from "aws-cdk-lib/aws-sqs";
 
 import { custodies, epochDays } from "../functions/custody/custodies.ts";
 import type { FunctionCode } from "./function-code.ts";
@@ -8,6 +12,13 @@ export interface Throttle {
   readonly rate: number;
   readonly burst: number;
 }
+
+/** Where events go: a bus of EventBridge, a queue of SQS, a stream of Kinesis or a delivery stream of Firehose. */
+export type EventsTarget =
+  | { readonly bus: IEventBus }
+  | { readonly queue: IQueue }
+  | { readonly stream: IStream }
+  | { readonly deliveryStream: IDeliveryStream };
 
 /** What a service is configured with. */
 export interface SealpostProps {
@@ -69,12 +80,17 @@ export interface SealpostProps {
    */
   readonly custodyHandover?: boolean;
   /**
+   * Where what happens, and what devices measured, is published.
+   * @default a bus of EventBridge of its own
+   */
+  readonly events?: EventsTarget;
+  /**
    * Whether tables, keys, firmware and logs outlive the stack, and refuse to be deleted before.
    * @default true
    */
   readonly retain?: boolean;
   /**
-   * For an emulator, which speaks plain HTTP to S3: leaves out the condition that wants TLS.
+   * For an emulator, which speaks plain HTTP: leaves out the conditions that want TLS, and adds a queue for `sealpost events tail`.
    * @default false
    */
   readonly emulated?: boolean;
@@ -86,7 +102,7 @@ export interface SealpostProps {
 }
 
 /** What `context.stages.<name>` in cdk.json may hold: plain values. */
-export type SealpostMembers = Omit<SealpostProps, "retain" | "emulated" | "functionCode">;
+export type SealpostMembers = Omit<SealpostProps, "events" | "retain" | "emulated" | "functionCode">;
 
 /** Those of production, wherever it is deployed from. */
 export const defaults = {
@@ -102,7 +118,7 @@ export const defaults = {
   custodyHandover: false,
   retain: true,
   emulated: false,
-} as const satisfies Omit<SealpostProps, "serviceId" | "functionCode">;
+} as const satisfies Omit<SealpostProps, "serviceId" | "events" | "functionCode">;
 
 interface Rule {
   readonly holds: (value: unknown) => boolean;

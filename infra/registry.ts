@@ -1,9 +1,9 @@
-import { AttributeType } from "aws-cdk-lib/aws-dynamodb";
+import { AttributeType, StreamViewType } from "aws-cdk-lib/aws-dynamodb";
 import type { TableV2 } from "aws-cdk-lib/aws-dynamodb";
 import type { IGrantable } from "aws-cdk-lib/aws-iam";
 import { Construct } from "constructs";
 
-import { createTable, grantIndexQuery, grantTable } from "./table.ts";
+import { createTable, grantIndexQuery, grantStreamRead, grantTable } from "./table.ts";
 
 export interface RegistryProps {
   /** Whether the tables outlive the stack. */
@@ -33,6 +33,7 @@ export class Registry extends Construct {
       partitionKey: string("deviceId"),
       sortKey: string("item"),
       globalSecondaryIndexes: [{ indexName: "list", partitionKey: string("shard"), sortKey: string("deviceId") }],
+      dynamoStream: StreamViewType.NEW_IMAGE,
     });
     this.releases = createTable(this, "Releases", retain, {
       partitionKey: string("target"),
@@ -43,6 +44,7 @@ export class Registry extends Construct {
       partitionKey: string("target"),
       sortKey: string("at"),
       globalSecondaryIndexes: [{ indexName: "byDay", partitionKey: string("day"), sortKey: string("at") }],
+      dynamoStream: StreamViewType.NEW_IMAGE,
     });
   }
 
@@ -83,6 +85,11 @@ export class Registry extends Construct {
     for (const table of [this.credentials, this.devices, this.releases]) {
       grantIndexQuery(table, "list", grantee);
     }
+    grantIndexQuery(this.journal, "byDay", grantee);
+  }
+  /** To be called with the changes of the tables that say what happens, and to read a day of the journal again. */
+  grantPublisher(grantee: IGrantable): void {
+    for (const table of [this.devices, this.journal]) grantStreamRead(table, grantee);
     grantIndexQuery(this.journal, "byDay", grantee);
   }
 }

@@ -6,8 +6,10 @@ import type { Alarm } from "aws-cdk-lib/aws-cloudwatch";
 import type { Distribution } from "aws-cdk-lib/aws-cloudfront";
 import type { TableV2 } from "aws-cdk-lib/aws-dynamodb";
 import type { IGrantable, ManagedPolicy } from "aws-cdk-lib/aws-iam";
+import type { EventBus } from "aws-cdk-lib/aws-events";
 import type { Function as LambdaFunction } from "aws-cdk-lib/aws-lambda";
 import type { Bucket } from "aws-cdk-lib/aws-s3";
+import type { Queue } from "aws-cdk-lib/aws-sqs";
 import { Construct } from "constructs";
 
 import { acknowledgeExceptions } from "./acknowledged.ts";
@@ -15,6 +17,7 @@ import { Api } from "./api.ts";
 import { BootstrapApi } from "./bootstrap-api.ts";
 import { Edge } from "./edge.ts";
 import { Epochs } from "./epochs.ts";
+import { Events } from "./events.ts";
 import { FirmwareStore } from "./firmware-store.ts";
 import { functionCodeIn } from "./function-code.ts";
 import type { FunctionName } from "./function-code.ts";
@@ -48,6 +51,22 @@ export interface SealpostPolicies {
   readonly reading: ManagedPolicy;
 }
 
+/** How what happens, and what devices measured, is published. The alarms have no actions yet: give them those of the account. */
+export interface SealpostEvents {
+  /** Its own, to put rules on; none where the props name another target. */
+  readonly bus?: EventBus;
+  /** What could not be published. */
+  readonly parked: Queue;
+  /** What could not even be parked. */
+  readonly failures: Bucket;
+  /** Events come an hour late. */
+  readonly lateAlarm: Alarm;
+  /** Something is parked. */
+  readonly parkedAlarm: Alarm;
+  /** The publisher failed as a whole. */
+  readonly failedAlarm: Alarm;
+}
+
 /**
  * The whole service as one construct: the bootstrap and message APIs, the plain-HTTP edge, keys, tables, the firmware
  * bucket and a policy for each duty of an operator. The functions come built with this package.
@@ -67,6 +86,7 @@ export class Sealpost extends Construct {
   readonly firmwareBucket: Bucket;
   readonly tables: SealpostTables;
   readonly policies: SealpostPolicies;
+  readonly events: SealpostEvents;
   /** Has no action yet: give it those of the account. */
   readonly keySetAlarm: Alarm;
   /** For alarms: their grants are complete. */
@@ -148,7 +168,15 @@ export class Sealpost extends Construct {
       settings,
       code: code.operator,
     });
-    const policies = new OperatorPolicies(this, "OperatorPolicies", { operatorApi, keys, firmwareStore });
+    const events = new Events(this, "Events", {
+      serviceId,
+      registry,
+      target: more.events,
+      settings,
+      code: code.publisher,
+      emulated,
+    });
+    const policies = new OperatorPolicies(this, "OperatorPolicies", { operatorApi, keys, firmwareStore, events });
     const edge = new Edge(this, "Edge", { api, firmwareStore });
 
     const functions = {
@@ -157,10 +185,11 @@ export class Sealpost extends Construct {
       "key-set-sign": keySet.signFunction,
       "key-set-read": keySet.readFunction,
       operator: operatorApi.function,
+      publisher: events.function,
     } as const satisfies Record<FunctionName, unknown>;
     keys.denyOperatorKeys(Object.values(functions).map(({ role }) => role));
-    acknowledgeExceptions({ api, epochs, firmwareStore, edge, operatorPolicies: policies }, emulated);
-    addOutputs({ serviceId, api, edge, firmwareStore, keys, policies, functions, registry, trust, epochs });
+    acknowledgeExceptions({ api, epochs, events, firmwareStore, edge, operatorPolicies: policies, registry }, emulated);
+    addOutputs({ serviceId, api, edge, firmwareStore, keys, policies, functions, registry, trust, epochs, events });
     Tags.of(this).add("sealpost:service", serviceId);
 
     this.httpApi = api.httpApi;
@@ -179,6 +208,15 @@ export class Sealpost extends Construct {
       "key-set-sign": functions["key-set-sign"].handler,
       "key-set-read": functions["key-set-read"].handler,
       operator: functions.operator.handler,
+      publisher: functions.publisher.handler,
+    };
+    this.events = {
+      ...(events.bus && { bus: events.bus }),
+      parked: events.parked,
+      failures: events.failures,
+      lateAlarm: events.lateAlarm,
+      parkedAlarm: events.parkedAlarm,
+      failedAlarm: events.failedAlarm,
     };
     this.keySetAlarm = keySet.alarm;
     this.policies = policies;
@@ -232,6 +270,7 @@ function settle(scope: Construct, props: SealpostProps) {
     signingEpochDays: props.signingEpochDays ?? defaults.signingEpochDays,
     decryptionEpochDays: props.decryptionEpochDays ?? defaults.decryptionEpochDays,
     custodyHandover: props.custodyHandover ?? defaults.custodyHandover,
+    events: props.events,
     retain: props.retain ?? defaults.retain,
     emulated: props.emulated ?? defaults.emulated,
     functionCode: props.functionCode ?? functionCodeIn(join(import.meta.dirname, "functions")),

@@ -5,7 +5,10 @@ import { Grant } from "aws-cdk-lib/aws-iam";
 import type { IGrantable } from "aws-cdk-lib/aws-iam";
 import type { Construct } from "constructs";
 
-type TableShape = Pick<TablePropsV2, "partitionKey" | "sortKey" | "globalSecondaryIndexes" | "timeToLiveAttribute">;
+type TableShape = Pick<
+  TablePropsV2,
+  "partitionKey" | "sortKey" | "globalSecondaryIndexes" | "timeToLiveAttribute" | "dynamoStream"
+>;
 
 /**
  * On demand; `retain` keeps it from being deleted, with the stack or alone.
@@ -37,5 +40,20 @@ export function grantIndexQuery(table: TableV2, index: string, grantee: IGrantab
     grantee,
     actions: ["dynamodb:Query"],
     resourceArns: [`${table.tableArn}/index/${index}`],
+  });
+}
+
+/** To read the changes of a table, as Lambda does on behalf of the function that it calls with them. */
+export function grantStreamRead(table: TableV2, grantee: IGrantable): void {
+  if (table.tableStreamArn === undefined) throw new Error(`${table.node.path} has no stream`);
+  Grant.addToPrincipal({
+    grantee,
+    actions: ["dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"],
+    resourceArns: [table.tableStreamArn],
+  });
+  Grant.addToPrincipal({
+    grantee,
+    actions: ["dynamodb:ListStreams"],
+    resourceArns: [`${table.tableArn}/stream/*`],
   });
 }

@@ -20,7 +20,7 @@ export function auditRow({ time, action, target, actor, detail }: AuditEntry, id
 }
 
 /** What a line can tell; keys, certificates and documents are in `--json`. */
-function detailText(detail: AuditEntry["detail"], id: (id: string) => string): string {
+export function detailText(detail: AuditEntry["detail"], id: (id: string) => string): string {
   const told = Object.entries(detail).flatMap(([name, value]) => {
     const text = valueText(value);
     return text === undefined ? [] : [`${name}=${id(text)}`];

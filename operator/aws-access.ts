@@ -59,6 +59,7 @@ const unusable = new Set([
   "NotFoundException",
   "NoSuchBucket",
   "NoSuchKey",
+  "QueueDoesNotExist",
 ]);
 const unreachable = new Set([
   "ECONNREFUSED",
@@ -92,7 +93,7 @@ export function awsFault(error: unknown, doing: string, policy: PolicyOutput, st
   if (unusable.has(name)) {
     return new OperatorFault(
       "refused",
-      `AWS could not ${doing}: the key or bucket does not exist or is disabled (${name}).`,
+      `AWS could not ${doing}: the key, bucket or queue does not exist or is disabled (${name}).`,
       "compare the stack file with the deployed stack, and look at the key's state in KMS",
       { cause: error },
     );

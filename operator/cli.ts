@@ -4,6 +4,7 @@ import { addAuditCommands } from "./commands/audit.ts";
 import { addCostCommand } from "./commands/cost.ts";
 import { addCredentialCommands } from "./commands/credential.ts";
 import { addDeviceCommands } from "./commands/device.ts";
+import { addEventsCommands } from "./commands/events.ts";
 import { addReceiptCommands } from "./commands/receipt.ts";
 import { addReleaseCommands } from "./commands/release.ts";
 import { addTrustCommands } from "./commands/trust.ts";
@@ -48,7 +49,7 @@ export async function main(argv: readonly string[], version = "0.0.0"): Promise<
 
 function createProgram(version: string, said: { out: string; error: string }): Command {
   const program = new Command("sealpost")
-    .description("Operate a Sealpost service: trust, credentials, devices, releases, receipts, audit.")
+    .description("Operate a Sealpost service: trust, credentials, devices, releases, receipts, audit, events.")
     .version(version, "-V, --version", "print the version of this program")
     // So that `release publish --version` is its own.
     .enablePositionalOptions()
@@ -70,6 +71,7 @@ function createProgram(version: string, said: { out: string; error: string }): C
   addReceiptCommands(program);
   addAuditCommands(program);
   addCostCommand(program);
+  addEventsCommands(program);
   complete(program);
   return program;
 }

@@ -12,6 +12,11 @@ export type Output = {
    * @throws OutputError
    */
   result(value: object, text: string): Promise<void>;
+  /**
+   * One of many results that come by and by: a line of JSON (NDJSON) or of text.
+   * @throws OutputError
+   */
+  line(value: object, text: string): Promise<void>;
   /** Rows that fit the terminal; whole where they are piped. */
   table(headings: readonly string[], rows: readonly (readonly string[])[]): string;
   /** Ids as they are shown: short on a terminal, and commands take them back. */
@@ -35,6 +40,10 @@ export function openOutput({ json }: { readonly json: boolean }): Output {
     async result(value, text) {
       endLine();
       await print(json ? `${JSON.stringify(value, null, 2)}\n` : `${text}\n`);
+    },
+    async line(value, text) {
+      endLine();
+      await print(`${json ? JSON.stringify(value) : text}\n`);
     },
     table: (headings, rows) => table(headings, rows, stdout.isTTY ? stdout.columns : undefined),
     ids: (shown) => (stdout.isTTY ? shortIds(shown) : (id) => id),

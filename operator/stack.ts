@@ -27,6 +27,8 @@ const outputsSchema = z.object({
   ReleasingPolicyArn: arn,
   RootPolicyArn: arn,
   ReadingPolicyArn: arn,
+  /** Of a local stack alone. */
+  EventsTailQueueUrl: z.optional(z.url()),
 });
 export type Outputs = z.infer<typeof outputsSchema>;
 /** The outputs that name the policies of an operator's duties. */

@@ -23,6 +23,7 @@ const entries = {
   "key-set-sign": entry,
   "key-set-read": importer,
   operator: entry,
+  publisher: entry,
 };
 
 test("ok/one module for each function, and nothing beside it", async () => {

@@ -79,6 +79,7 @@ describe("functions", () => {
     "KeySet/SignFunction": { MemorySize: 512, Timeout: 30 },
     "KeySet/ReadFunction": { MemorySize: 512, Timeout: 5 },
     "OperatorApi/Function": { MemorySize: 512, Timeout: 15 },
+    "Events/Function": { MemorySize: 512, Timeout: 60 },
   };
 
   test.each(Object.entries(functions))("ok/%s: Node 24 on arm64, a log of its own", (path, size) => {
@@ -178,6 +179,65 @@ test("ok/an alarm tells when the key set was not signed, or a key that was due n
   });
 });
 
+describe("events", () => {
+  const filters = {
+    Devices: { dynamodb: { Keys: { item: { S: ["window"] } }, NewImage: { readings: { B: [{ exists: true }] } } } },
+    Journal: { dynamodb: { NewImage: { action: { S: [{ exists: true }] } } } },
+  };
+
+  test.each(Object.entries(filters))(
+    "ok/%s: from the first change, alone what is an event, and nothing is lost that cannot be published",
+    (table, pattern) => {
+      const { Properties } = at(template, `Events/${table}`);
+      const { FilterCriteria, EventSourceArn, DestinationConfig, ...rest } = Object(Properties);
+      expect(render(template, EventSourceArn)).toBe(`Registry/${table}.StreamArn`);
+      expect(FilterCriteria.Filters.map(({ Pattern }: { Pattern: string }) => JSON.parse(Pattern))).toEqual([pattern]);
+      expect(render(template, DestinationConfig.OnFailure.Destination)).toBe("Events/Failures");
+      expect(rest).toMatchObject({
+        StartingPosition: "TRIM_HORIZON",
+        BatchSize: 100,
+        BisectBatchOnFunctionError: true,
+        MaximumRetryAttempts: 100,
+        MaximumRecordAgeInSeconds: 43_200,
+      });
+    },
+  );
+
+  test("ok/these tables have a stream, of new images, and no others", () => {
+    const streamed = ofType(template, "AWS::DynamoDB::GlobalTable").flatMap(([id, { Properties }]) =>
+      Properties?.["StreamSpecification"] === undefined
+        ? []
+        : [[pathOf(template, id), Properties["StreamSpecification"]]],
+    );
+    const newImage = { StreamViewType: "NEW_IMAGE" };
+    expect(Object.fromEntries(streamed)).toEqual({ "Registry/Devices": newImage, "Registry/Journal": newImage });
+  });
+
+  test("ok/what is parked is encrypted, kept for 14 days and outlives the stack", () => {
+    expect(at(template, "Events/Parked")).toMatchObject({
+      DeletionPolicy: "Retain",
+      Properties: { SqsManagedSseEnabled: true, MessageRetentionPeriod: 1_209_600, VisibilityTimeout: 120 },
+    });
+    expect(at(template, "Events/Failures")).toMatchObject({ DeletionPolicy: "Retain" });
+  });
+
+  test.each([
+    ["Late", { MetricName: "IteratorAge", Statistic: "Maximum", Threshold: 3_600_000 }],
+    ["SomethingParked", { MetricName: "ApproximateNumberOfMessagesVisible", Statistic: "Maximum", Threshold: 1 }],
+    ["Failed", { MetricName: "Errors", Statistic: "Sum", Threshold: 1 }],
+  ])("ok/an alarm: %s", (id, alarm) => {
+    expect(at(template, `Events/${id}`).Properties).toMatchObject({
+      ...alarm,
+      ComparisonOperator: "GreaterThanOrEqualToThreshold",
+      TreatMissingData: "notBreaching",
+    });
+  });
+
+  test("fails/production has no queue that a command empties", () => {
+    expect(JSON.stringify(template)).not.toContain("EventsTail");
+  });
+});
+
 test("ok/the key set is signed at each deployment that changes it, and every hour", () => {
   expect(ofType(template, "Custom::Trigger")).toHaveLength(1);
   expect(at(template, "KeySet/SignHourly").Properties).toMatchObject({
@@ -265,6 +325,8 @@ test("ok/the outputs that tools rely on", () => {
     "DistributionDomain",
     "EnrollingPolicyArn",
     "EpochsTable",
+    "EventBusName",
+    "FailuresBucket",
     "FirmwareBucket",
     "IssuingCaKeyId",
     "JournalTable",
@@ -274,6 +336,8 @@ test("ok/the outputs that tools rely on", () => {
     "MessagePlaneUrl",
     "MessagesFunctionName",
     "OperatorFunctionName",
+    "ParkedQueueUrl",
+    "PublisherFunctionName",
     "ReadingPolicyArn",
     "ReceiptKeyId",
     "Region",

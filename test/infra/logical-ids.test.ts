@@ -27,7 +27,7 @@ const kept = {
     "SealpostKeysRootKey4D28D82F",
     "SealpostKeysSecretsKey957701D7",
   ],
-  "AWS::S3::Bucket": ["SealpostFirmwareStoreBucket9F3201E6"],
+  "AWS::S3::Bucket": ["SealpostEventsFailures9FB6CCC7", "SealpostFirmwareStoreBucket9F3201E6"],
   "AWS::CloudFront::Distribution": ["SealpostEdgeDistributionD707A728"],
   "AWS::ApiGatewayV2::Api": ["SealpostApiHttpApi4B1B68FC"],
 };

@@ -33,6 +33,10 @@ const kinds = {
     /^\/Resources\/Sealpost(Keys|Epochs)\w+\/Properties\/KeyPolicy\/Statement\[\](\/Sid=NobodyDeletes|\/Action=kms:ScheduleKeyDeletion|\/Effect=Deny|\/Principal\/AWS=\*|\/Resource=\*)$/,
   "TLS to the bucket":
     /^\/Resources\/SealpostFirmwareStoreBucketPolicy\w+\/Properties\/PolicyDocument\/Statement\[\]\/(Sid=PlainHttpForCloudFrontAlone|Action=s3:\*|Effect=Deny|Principal\/AWS=\*|Condition\/Bool\/aws:SecureTransport=false|Condition\/StringNotEquals\/aws:PrincipalServiceName=cloudfront\.amazonaws\.com|Resource\[\].*)$/,
+  "TLS to queues and to what Lambda gives up":
+    /^\/Resources\/SealpostEvents(Failures|Parked)Policy\w+\/|^\/Resources\/SealpostEventsTail\w+\/Metadata/,
+  "a queue for a command on this machine":
+    /^\/(Resources\/SealpostEventsTail\w+|Outputs\/EventsTailQueueUrl)\/|^\/Resources\/SealpostOperatorPoliciesReading\w+\/Properties\/PolicyDocument\/Statement\[\]\/(Action\[\]=sqs:(DeleteMessage|ReceiveMessage)|Effect=Allow|Resource\/Fn::GetAtt\[\]=(SealpostEventsTail\w+|Arn))$/,
   "bootstrap stack of the account": /^\/(Parameters\/BootstrapVersion|Rules\/CheckBootstrapVersion)\//,
   "where code is uploaded": /\/Code\/S3(Bucket|Key)(=|\/)/,
   "name of the stage":

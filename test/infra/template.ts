@@ -83,6 +83,7 @@ function synthesiseIn(directory: string, stage: StageConfig): Synthesised {
       "key-set-sign": code,
       "key-set-read": code,
       operator: code,
+      publisher: code,
     },
   });
   Validations.of(app).addPlugins(new AwsSolutionsChecks(app));
