@@ -72,6 +72,17 @@ def evaluate_kms_conditions() -> None:
     iam_actions.request_tag_context = context
 
 
+def name_actions_of_batches() -> None:
+    """AWS allows a batch of SQS by the action of one message, and knows no other; MiniStack asks for one of the batch."""
+    extract = iam_actions.extract_iam_action
+
+    def extracted(*request, **more):
+        action = extract(*request, **more)
+        return re.sub(r"^(sqs:\w+)Batch$", r"\1", action) if action else action
+
+    iam_actions.extract_iam_action = extracted
+
+
 def name_roles_of_sessions() -> None:
     """`aws:PrincipalArn` of a role's session is the role, as AWS has it; MiniStack gives the session."""
     resolve = iam_evaluator._resolve_condition_key
@@ -105,5 +116,6 @@ def apply() -> None:
     limit_workers()
     contain_failed_start()
     evaluate_kms_conditions()
+    name_actions_of_batches()
     name_roles_of_sessions()
     hand_on_lines()
