@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 
 import { repository } from "../local/repository.ts";
+import { writeCostDocuments } from "./docs/cost.ts";
 import { checkExact } from "./exact/exact.ts";
 import { type GroupName, groupNames } from "./group-names.ts";
 import { printRows } from "./print.ts";
@@ -18,6 +19,7 @@ Measures Sealpost beside what one would use otherwise, in one run, and writes .l
   --json           print the rows as JSON
   --ratios         fail where an aim is missed
   --check          measure nothing; count what is the same on every machine and compare it with bench/exact.json
+  --docs           measure nothing; write docs/cost.md and the cost section of the README
   --accept         with --check: take what was counted
 
 Exit codes: 0 measured; 1 a measurement failed, an aim is missed (--ratios) or a figure is another one (--check); 2 wrong options.`;
@@ -32,6 +34,10 @@ async function main(commandLine: readonly string[]): Promise<number> {
   }
   if (options.help) {
     console.log(help);
+    return 0;
+  }
+  if (options.docs) {
+    await writeCostDocuments();
     return 0;
   }
   if (options.check) return check(options.accept);
@@ -63,6 +69,7 @@ function readOptions(args: readonly string[]) {
         help: { type: "boolean", short: "h", default: false },
         json: { type: "boolean", default: false },
         ratios: { type: "boolean", default: false },
+        docs: { type: "boolean", default: false },
         check: { type: "boolean", default: false },
         accept: { type: "boolean", default: false },
         only: { type: "string", multiple: true, default: [] },

@@ -24,6 +24,10 @@ export const kinds = {
     published: true,
     body: () => ({ counter: publishedCounter, state: "installed" }),
   },
+  "readings, 1 record": { operation: "readings", body: () => readings(1) },
+  "readings, 100 records": { operation: "readings", body: () => readings(100) },
+  "commands.next, none waits": { operation: "commands.next", body: () => ({ handled: 0 }) },
+  // The last one: behind it a device has other keys.
   renew: {
     operation: "renew",
     async body({ deviceId }) {
@@ -31,9 +35,6 @@ export const kinds = {
       return certificateRequest({ signing: signing.pair, encryption: encryption.pair }, deviceId);
     },
   },
-  "readings, 1 record": { operation: "readings", body: () => readings(1) },
-  "readings, 100 records": { operation: "readings", body: () => readings(100) },
-  "commands.next, none waits": { operation: "commands.next", body: () => ({ handled: 0 }) },
 } as const satisfies Record<string, Kind>;
 export type KindName = keyof typeof kinds;
 

@@ -6,6 +6,7 @@ import { serveExchanges } from "../../functions/exchanges/exchanges.ts";
 import { decideRelease } from "../../functions/operator/releases.ts";
 import { answerMessage, answerMessages } from "../../functions/receive/answer.ts";
 import type { MessagePorts } from "../../functions/receive/ports.ts";
+import { readCommands } from "../../functions/registry/command-items.ts";
 import { releases } from "../../functions/releases/releases.ts";
 import { itemBytes } from "../../functions/store/item-bytes.ts";
 import { memoryStore } from "../../functions/store/memory-store.ts";
@@ -40,6 +41,7 @@ export async function countMessages(): Promise<MessageCounts> {
   return Object.fromEntries(counted) as MessageCounts;
 }
 
+type SpeakingDevice = { readonly device: RawDevice; sent: number };
 type Service = Awaited<ReturnType<typeof startCountedService>>;
 
 async function startCountedService() {
@@ -57,6 +59,7 @@ async function startCountedService() {
     documentVersions: async () => versions,
     exchanges: serveExchanges({
       serviceId,
+      commands: (deviceId, numbers) => readCommands(store, deviceId, numbers),
       releases: releases(store, async (wrapped) => Buffer.from(wrapped, "base64")),
       receiptSigner: async () => countingSigner(receiptKey, present),
       ca: async () => countingSigner(ca, present),
@@ -70,7 +73,8 @@ async function startCountedService() {
     counts = noCounts();
     return counted;
   };
-  return { ...service, ports, counting };
+  const devices = new Map<string, SpeakingDevice[]>();
+  return { ...service, ports, counting, devices };
 }
 
 async function publishRelease({ store, releaseKey }: Awaited<ReturnType<typeof startService>>): Promise<void> {
@@ -102,16 +106,29 @@ async function countKind(service: Service, kind: Kind): Promise<OfKind> {
     "RSA-OAEP-256": await sizesOf(service, kind, "rsa"),
     "ECDH-ES+A256KW": await sizesOf(service, kind, "agreement"),
   };
-  const [one, ...others] = await Promise.all(Array.from({ length: batchSize + 1 }, () => readyDevice(service, kind)));
-  if (!one) throw new Error("no device");
+  const one = await readyDevice(service, kind);
   const { token } = await seal(one, kind, "rsa");
   const single = await service.counting(async () => mustSeal([await answerMessage(service.ports, token, present)]));
-  const tokens = await Promise.all(others.map(async (device) => (await seal(device, kind, "rsa")).token));
+  const several = await devicesFor(service, kind);
+  const tokens = await Promise.all(
+    several.map(async (each) => (await seal(each.device, kind, "rsa", each.sent)).token),
+  );
+  for (const each of several) each.sent += 1;
   const batch = await service.counting(async () =>
     mustSeal(await answerMessages(service.ports, tokens, present, () => false)),
   );
   const [window] = await service.store.read([{ table: "devices", key: { deviceId: one.deviceId, item: "window" } }]);
   return { bytes, windowItemBytes: itemBytes(window ?? {}), single, batch };
+}
+
+/** The devices of a batch: registered once, and they send one kind after another. */
+async function devicesFor({ devices, ...service }: Service, kind: Kind): Promise<SpeakingDevice[]> {
+  const name = kind.operation === "register" ? "new" : kind.published ? "published" : "unpublished";
+  const sent = kind.operation === "register" ? 0 : 1;
+  const make = async () => ({ device: await readyDevice(service, kind), sent });
+  const made = devices.get(name) ?? (await Promise.all(Array.from({ length: batchSize }, make)));
+  devices.set(name, made);
+  return made;
 }
 
 async function sizesOf(service: Service, kind: Kind, key: "rsa" | "agreement"): Promise<Sizes> {
@@ -122,7 +139,7 @@ async function sizesOf(service: Service, kind: Kind, key: "rsa" | "agreement"): 
 }
 
 /** A device that may send this kind next. */
-async function readyDevice(service: Service, kind: Kind): Promise<RawDevice> {
+async function readyDevice(service: Omit<Service, "devices">, kind: Kind): Promise<RawDevice> {
   const device = await rawDevice(service);
   if (kind.operation === "register") return device;
   const profile = { ...registration, ...(kind.published ? { model: publishedModel } : {}) };
@@ -132,9 +149,14 @@ async function readyDevice(service: Service, kind: Kind): Promise<RawDevice> {
 }
 
 /** As the SDK does: with a reply key of its own, and acknowledging what came before. */
-async function seal(device: RawDevice, kind: Kind, key: "rsa" | "agreement") {
+async function seal(
+  device: RawDevice,
+  kind: Kind,
+  key: "rsa" | "agreement",
+  sent = kind.operation === "register" ? 0 : 1,
+) {
   const { jwk } = await agreementKey();
-  const seq = kind.operation === "register" ? 1 : 2;
+  const seq = sent + 1;
   const claims: Partial<RequestClaims> = { jti: "A".repeat(22), replyKey: { ...jwk, alg: "ECDH-ES" } };
   const body = await kind.body(device);
   return device.seal(await device.claimsOf(kind.operation, body, { seq, ack: seq - 1 }, { claims, key }), key);

@@ -1,6 +1,7 @@
 import { type Command, Option } from "commander";
 
 import { type Custody, custodies, estimate } from "../cost/estimate.ts";
+import { notConfirmed } from "../cost/rates.ts";
 import { examples } from "../help.ts";
 import { countOption } from "../options.ts";
 import { openOutput } from "../output.ts";
@@ -40,8 +41,10 @@ async function cost({ events = false, ...traffic }: CostOptions, command: Comman
     "",
     `${dollars(dollarsPerMillionMessages)} a million messages.`,
     `The quota that is reached first: ${firstQuota.name}, at ${firstQuota.devices.toLocaleString("en-US")} devices.`,
-    "List prices of us-east-1, November 2026, without free tiers. The calls are those of a firmware check and are counted; how long functions wait,",
-    "and what a batch saves, is assumed. Unwrapping an epoch's keys, replays and starts are left out. Nothing is from a bill.",
+    "List prices of us-east-1, without free tiers; operator/cost/prices.json says where each was seen and when.",
+    `Not confirmed: ${notConfirmed.join(", ")}; the quotas.`,
+    "Calls and units are counted: those of a firmware check, or with --events of a reading. How long functions wait is assumed.",
+    "Unwrapping an epoch's keys, replays, starts and the publisher of events are left out. Nothing is from a bill.",
   ];
-  await output.result(estimated, text.join("\n"));
+  await output.result({ ...estimated, notConfirmed }, text.join("\n"));
 }

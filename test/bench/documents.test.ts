@@ -1,0 +1,9 @@
+import { readFile } from "node:fs/promises";
+
+import { expect, test } from "vitest";
+
+import { costDocuments } from "../../bench/docs/cost.ts";
+
+test("ok/docs/cost.md and the README say what the estimate says; `npm run bench -- --docs` writes them", async () => {
+  for (const { path, text } of await costDocuments()) expect(await readFile(path, "utf8")).toBe(text);
+});
