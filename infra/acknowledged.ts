@@ -34,10 +34,12 @@ export function acknowledgeExceptions(parts: Exceptional, emulated: boolean): vo
         "The bootstrap function authenticates this route itself, by a single-use credential and then by the first token, which no authorizer of API Gateway can check; both routes are throttled.",
     });
   }
-  acknowledge(api.node.findChild("POST /messages"), {
-    "AwsSolutions-APIG4":
-      "A message is authenticated by the device's signature inside it; nothing outside the encryption may name the device.",
-  });
+  for (const route of ["POST /messages", "POST /batches"]) {
+    acknowledge(api.node.findChild(route), {
+      "AwsSolutions-APIG4":
+        "A message is authenticated by the device's signature inside it; nothing outside the encryption may name the device.",
+    });
+  }
   acknowledge(api.node.findChild("GET /keys"), {
     "AwsSolutions-APIG4": "The key set is public and signed.",
   });

@@ -16,7 +16,13 @@ export interface ApiProps {
 
 export interface RouteOptions {
   readonly authorizer?: IHttpRouteAuthorizer;
-  /** For each of the routes by itself. */
+  /** For each of the routes by itself that has none of its own. */
+  readonly throttle?: Throttle;
+}
+
+export interface Route {
+  readonly method: HttpMethod;
+  readonly path: string;
   readonly throttle?: Throttle;
 }
 
@@ -64,15 +70,11 @@ export class Api extends Construct {
   }
 
   /** Adds routes that one function answers. It may be called by this API alone. */
-  addRoutes(
-    handler: LambdaFunction,
-    routes: readonly { readonly method: HttpMethod; readonly path: string }[],
-    options: RouteOptions = {},
-  ): void {
+  addRoutes(handler: LambdaFunction, routes: readonly Route[], options: RouteOptions = {}): void {
     const integration = new HttpLambdaIntegration("Integration", handler, {
       scopePermissionToRoute: false,
     });
-    for (const { method, path } of routes) {
+    for (const { method, path, throttle = options.throttle } of routes) {
       const routeKey = HttpRouteKey.with(path, method);
       const route = new HttpRoute(this, routeKey.key, {
         httpApi: this.httpApi,
@@ -80,10 +82,10 @@ export class Api extends Construct {
         integration,
         ...(options.authorizer && { authorizer: options.authorizer }),
       });
-      if (options.throttle) {
+      if (throttle) {
         this.#throttles[routeKey.key] = {
-          ThrottlingRateLimit: options.throttle.rate,
-          ThrottlingBurstLimit: options.throttle.burst,
+          ThrottlingRateLimit: throttle.rate,
+          ThrottlingBurstLimit: throttle.burst,
         };
         this.#stage.routeSettings = this.#throttles;
         this.#stage.node.addDependency(route); // a stage may only name routes that exist

@@ -47,6 +47,14 @@ export class Edge extends Construct {
       cachePolicy: CachePolicy.CACHING_OPTIMIZED_FOR_UNCOMPRESSED_OBJECTS,
       compress: false, // ciphertext, and `Range` must count its bytes
     };
+    const messages: BehaviorOptions = {
+      origin: api,
+      viewerProtocolPolicy: ViewerProtocolPolicy.ALLOW_ALL,
+      allowedMethods: AllowedMethods.ALLOW_ALL, // CloudFront has no smaller set with POST
+      cachePolicy: CachePolicy.CACHING_DISABLED,
+      originRequestPolicy: OriginRequestPolicy.ALL_VIEWER_EXCEPT_HOST_HEADER,
+      compress: false,
+    };
     // As long as the function's own `Cache-Control` says, and never by query: a relay cannot get past the cache.
     const keySetCache = new CachePolicy(this, "KeySetCache", {
       comment: "Sealpost key set: as the origin says, at most an hour",
@@ -60,14 +68,8 @@ export class Edge extends Construct {
       httpVersion: HttpVersion.HTTP2_AND_3,
       defaultBehavior: firmware,
       additionalBehaviors: {
-        "/messages": {
-          origin: api,
-          viewerProtocolPolicy: ViewerProtocolPolicy.ALLOW_ALL,
-          allowedMethods: AllowedMethods.ALLOW_ALL, // CloudFront has no smaller set with POST
-          cachePolicy: CachePolicy.CACHING_DISABLED,
-          originRequestPolicy: OriginRequestPolicy.ALL_VIEWER_EXCEPT_HOST_HEADER,
-          compress: false,
-        },
+        "/messages": messages,
+        "/batches": messages,
         "/keys": {
           origin: api,
           viewerProtocolPolicy: ViewerProtocolPolicy.ALLOW_ALL,

@@ -1,3 +1,4 @@
+import { limits } from "@sealpost/protocol/limits.ts";
 import { HttpMethod } from "aws-cdk-lib/aws-apigatewayv2";
 import { Construct } from "constructs";
 
@@ -68,8 +69,14 @@ export class MessageApi extends Construct {
     if (inEpochs.length > 0) epochs.grantUse(this.function, inEpochs);
     epochs.denyUnwrappingToAllBut(this.function.role);
     keys.grantUnwrap(this.function);
-    props.api.addRoutes(this.function.handler, [{ method: HttpMethod.POST, path: "/messages" }], {
-      throttle: props.throttle,
-    });
+    const throttles = { "/messages": props.throttle, "/batches": inBatches(props.throttle) };
+    const routes = Object.entries(throttles).map(([path, throttle]) => ({ method: HttpMethod.POST, path, throttle }));
+    props.api.addRoutes(this.function.handler, routes);
   }
+}
+
+/** As many messages as come one by one, in full batches: each of them costs what a message costs. */
+function inBatches({ rate, burst }: Throttle): Throttle {
+  const batches = (messages: number) => Math.max(1, Math.ceil(messages / limits.batch.tokens));
+  return { rate: batches(rate), burst: batches(burst) };
 }

@@ -48,7 +48,7 @@ export interface SealpostProps {
    */
   readonly bootstrapThrottle?: Throttle;
   /**
-   * For `POST /messages`.
+   * For `POST /messages`, and for `POST /batches` so many messages in full batches: a hundredth of it in requests.
    * @default 500 a second, burst 1000
    */
   readonly messageThrottle?: Throttle;

@@ -51,6 +51,8 @@ export const limits = {
   catchUpSeconds: 3_600,
   /** One try of a message or of `/keys`, from the connection to the last byte; for an image, until it begins. */
   trySeconds: 30,
+  /** Messages that travel together. The answer's bytes are below what a function may hand back, and the request's in base64 below what it may be handed. */
+  batch: { tokens: 100, requestBytes: 4_194_304, replyBytes: 5_000_000 },
   readings: {
     /** Records of one message. */
     records: 100,

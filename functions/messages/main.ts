@@ -8,7 +8,10 @@ import { readCommands } from "../registry/command-items.ts";
 import { releases } from "../releases/releases.ts";
 import { readMessagesEnvironment } from "./environment.ts";
 import { cachedVersions } from "../receive/document-versions.ts";
+import { makeBatchHandler } from "../carriers/batch.ts";
 import { makeHandler } from "../carriers/http.ts";
+import type { HttpAnswer, HttpEvent } from "../lambda/http.ts";
+import type { MessagePorts } from "../receive/ports.ts";
 
 const environment = readMessagesEnvironment();
 const kms = kmsClient();
@@ -20,7 +23,7 @@ const store = dynamodbStore(dynamodbClient(), {
   epochs: environment.EPOCHS_TABLE,
 });
 const serviceId = environment.SERVICE_ID;
-export const handler = makeHandler({
+const ports: MessagePorts = {
   serviceId,
   generation: Number(environment.KEY_GENERATION),
   store,
@@ -37,4 +40,10 @@ export const handler = makeHandler({
     receiptSigner: kmsSigningKey(kms, environment.RECEIPT_KEY),
     ca: kmsSigningKey(kms, environment.ISSUING_CA_KEY),
   }),
-});
+};
+const message = makeHandler(ports);
+const batch = makeBatchHandler(ports);
+
+export function handler(event: HttpEvent): Promise<HttpAnswer> {
+  return event.routeKey === "POST /batches" ? batch(event) : message(event);
+}

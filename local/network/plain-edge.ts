@@ -34,6 +34,6 @@ export async function startPlainEdge(options: PlainEdgeOptions): Promise<Edge> {
 }
 
 function upstreamHost(path: string, options: PlainEdgeOptions): string | null {
-  if (path === "/messages" || path === "/keys") return `${options.apiId}.execute-api.localhost`;
+  if (["/messages", "/batches", "/keys"].includes(path)) return `${options.apiId}.execute-api.localhost`;
   return path.startsWith("/firmware/") ? options.distributionDomain : null;
 }

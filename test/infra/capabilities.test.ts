@@ -121,7 +121,7 @@ describe("API", () => {
         .filter(({ authorization }) => authorization !== "AWS_IAM")
         .map(({ key }) => key)
         .sort(),
-    ).toEqual(["GET /keys", "POST /bootstrap/certificate", "POST /bootstrap/token", "POST /messages"]);
+    ).toEqual(["GET /keys", "POST /batches", "POST /bootstrap/certificate", "POST /bootstrap/token", "POST /messages"]);
   });
 
   test("ok/these routes need the caller's IAM signature", () => {
@@ -158,6 +158,7 @@ describe("API", () => {
       "POST /bootstrap/token": throttled,
       "POST /bootstrap/certificate": throttled,
       "POST /messages": { ThrottlingRateLimit: 500, ThrottlingBurstLimit: 1000 },
+      "POST /batches": { ThrottlingRateLimit: 5, ThrottlingBurstLimit: 10 },
     });
   });
 
@@ -249,15 +250,16 @@ test("ok/the key set is signed at each deployment that changes it, and every hou
 describe("edge", () => {
   const distribution = at(template, "Edge/Distribution").Properties?.["DistributionConfig"];
 
-  test("ok/exposes three paths, each over plain HTTP too", () => {
+  test("ok/exposes four paths, each over plain HTTP too", () => {
     expect(distribution).toMatchObject({
       CacheBehaviors: [
         { PathPattern: "/messages", ViewerProtocolPolicy: "allow-all" },
+        { PathPattern: "/batches", ViewerProtocolPolicy: "allow-all" },
         { PathPattern: "/keys", ViewerProtocolPolicy: "allow-all" },
         { PathPattern: "/firmware/*", ViewerProtocolPolicy: "allow-all" },
       ],
     });
-    expect(Object(distribution).CacheBehaviors).toHaveLength(3);
+    expect(Object(distribution).CacheBehaviors).toHaveLength(4);
   });
 
   test("ok/everything else meets the bucket, which shows nothing but firmware", () => {

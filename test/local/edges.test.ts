@@ -142,6 +142,7 @@ describe("TLS edge", () => {
 describe("plain-HTTP edge", () => {
   it.each([
     ["/messages", apiHost],
+    ["/batches", apiHost],
     ["/keys", apiHost],
     ["/firmware/a/b?x=1", "d123.cloudfront.net"],
   ])("ok/sends %s to %s", async (path, host) => {

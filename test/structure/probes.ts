@@ -365,11 +365,11 @@ const carrier: Probe = {
   aim: "one file",
   edits: [
     {
-      file: "functions/carriers/batch.ts",
+      file: "functions/carriers/queue.ts",
       create: `
 import { type Answered, answerMessage } from "../receive/answer.ts";
 import type { MessagePorts } from "../receive/ports.ts";
-export function makeBatchHandler(ports: MessagePorts, now: () => number) {
+export function makeQueueHandler(ports: MessagePorts, now: () => number) {
   return async (tokens: readonly string[]): Promise<readonly Answered[]> =>
     Promise.all(tokens.map((token) => answerMessage(ports, token, now())));
 }
