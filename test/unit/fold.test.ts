@@ -1,6 +1,9 @@
+import { randomBytes } from "node:crypto";
+
 import { beforeEach, describe, expect, test } from "vitest";
 
 import { answerMessages } from "../../functions/receive/answer.ts";
+import { itemBytes } from "../../functions/store/item-bytes.ts";
 import type { Put } from "../../functions/store/port.ts";
 import { rawDevice, registration } from "../support/raw-device.ts";
 import { type TestService, present, startService } from "../support/service.ts";
@@ -82,5 +85,67 @@ describe("messages of one device at once", () => {
     await device.exchange(same);
     expect(await folded([device, same], [device, same])).toEqual(["ok", "ok"]);
     expect(writes).toEqual([]);
+  });
+});
+
+describe("what a batch costs", () => {
+  const measured = (by: Speaker, seq: number, records: readonly object[] = [{ time: present, value: seq }]) =>
+    by.claims("readings", { stream: "energy", records }, { seq });
+
+  test("ok/one read for all devices, one write for each", async () => {
+    const others = await Promise.all(
+      Array.from({ length: 9 }, async () => {
+        const raw = await rawDevice(service);
+        return speaker(service, raw.deviceId, { signing: raw.signer, encryption: raw.encryption });
+      }),
+    );
+    const all = [device, ...others];
+    for (const by of all) await by.exchange(register(1, by));
+    const reads: number[] = [];
+    const read: TestService["store"]["read"] = (keys) => {
+      reads.push(keys.length);
+      return service.store.read(keys);
+    };
+    const sent = [2, 3, 4].flatMap((seq) => all.map((by) => [by, measured(by, seq)] as const));
+    const tokens = await Promise.all(sent.map(async ([by, claims]) => (await by.seal(claims)).token));
+    const counted = { ...ports(), store: { ...ports().store, read } };
+    const answered = await answerMessages(counted, tokens, present, () => false);
+    expect(answered.map(({ log }) => log["outcome"])).toEqual(sent.map(() => "ok"));
+    expect(reads).toEqual([30]);
+    expect(writes.map((puts) => puts.length)).toEqual(all.map(() => 1));
+  });
+
+  test("ok/what one item does not hold is cut, committed, and gone on with", async () => {
+    await device.exchange(register(1));
+    const noise = () => [{ time: present, data: { noise: randomBytes(45_000).toString("base64") } }];
+    const seqs = [2, 3, 4, 5, 6, 7, 8, 9];
+    const outcomes = await folded(...seqs.map((seq) => [device, measured(device, seq, noise())] as const));
+    expect(outcomes).toEqual(seqs.map(() => "ok"));
+    expect(writes.map((puts) => puts.length)).toEqual([1, 1]);
+    const sizes = writes.flat().map(({ item }) => itemBytes(item));
+    expect(Math.max(...sizes)).toBeLessThan(350_000);
+  });
+
+  test("fails/behind eight lost races what is not written is throttled under seal; what is, stays", async () => {
+    await device.exchange(register(1));
+    const noise = () => [{ time: present, data: { noise: randomBytes(45_000).toString("base64") } }];
+    const seqs = [2, 3, 4, 5, 6, 7, 8, 9];
+    let calls = 0;
+    const write = async (puts: readonly Put[]) => {
+      calls += 1;
+      return calls === 1 && service.store.write(puts);
+    };
+    const tokens = await Promise.all(
+      seqs.map(async (seq) => (await device.seal(measured(device, seq, noise()))).token),
+    );
+    const losing = { ...ports(), store: { ...ports().store, write } };
+    const answered = await answerMessages(losing, tokens, present, () => false);
+    const { window } = await stored(service, device.deviceId);
+    expect(calls).toBe(9);
+    expect(answered.map(({ kind, log }) => [kind, log["outcome"]])).toEqual(
+      seqs.map((seq) => ["sealed", seq <= window.high ? "ok" : "throttled"]),
+    );
+    expect(window.high).toBeGreaterThan(2);
+    expect(window.high).toBeLessThan(9);
   });
 });
