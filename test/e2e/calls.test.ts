@@ -2,6 +2,7 @@ import { truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
+import { sealRequest } from "@sealpost/protocol/messages/request.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
 import { setFunctionEnvironment } from "../../local/emulator/function-environment.ts";
@@ -85,6 +86,30 @@ describe("calls of an uncontended first-time message", () => {
   test("fails/what is no ciphertext of ours costs no call", async () => {
     expect(await counting(() => post("a.b.c.d.e"))).toEqual({});
   });
+});
+
+test("ok/fifty messages of ten devices in one request: all answered, one read, one write for each device", async () => {
+  const devices = await Promise.all(Array.from({ length: 10 }, rawDevice));
+  const reading = { stream: "energy", records: [{ time: Date.now() / 1000, value: 1 }] };
+  const sent = await Promise.all(
+    [1, 2, 3, 4, 5].flatMap((seq) =>
+      devices.map(async ({ claimsOf, signer, serverKey, open }) => {
+        const place = { seq };
+        const claims = seq === 1 ? claimsOf("register", registration, place) : claimsOf("readings", reading, place);
+        return { open, ...(await sealRequest(claims, signer, serverKey)) };
+      }),
+    ),
+  );
+  let lines: string[] = [];
+  const calls = await counting(async () => {
+    const body = sent.map(({ token }) => `${token}\n`).join("");
+    const answer = await fetch(`${stack.messageUrl}/batches`, { method: "POST", body });
+    expect(answer.status).toBe(200);
+    lines = (await answer.text()).split("\n");
+  });
+  const replies = await Promise.all(sent.map(({ open, jws }, place) => open(lines[place] ?? "", jws)));
+  expect(replies.map(({ status }) => status)).toEqual(sent.map(() => "ok"));
+  expect(calls).toEqual({ Decrypt: 50, BatchGetItem: 1, TransactWriteItems: 10, Sign: 50 });
 });
 
 describe("a lost reply", () => {
