@@ -211,9 +211,11 @@ export class Device {
 
   /**
    * Sends what is stored, oldest first, one message at a time.
-   * @param input.between awaited before each message, so that what matters more does not wait behind a backlog
+   * @param input.between awaited before each message, so that what matters more does not wait behind a backlog; after `false` nothing more is sent
    */
-  async flushReadings(input: VerbOptions & { readonly between?: () => Promise<void> } = {}): Promise<Flushed> {
+  async flushReadings(
+    input: VerbOptions & { readonly between?: () => Promise<boolean | void> } = {},
+  ): Promise<Flushed> {
     const { flow, patience } = await this.#begin(input);
     requireSpool(this.#line?.spool);
     if (!this.#cell.enrolled.profile) throw new DeviceError("not-registered", "");

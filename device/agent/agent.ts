@@ -1,7 +1,7 @@
 import { decodeBase64url } from "@sealpost/protocol/token/strict.ts";
 
 import type { Device, DeviceProfile } from "../device.ts";
-import { isDeviceError } from "../device-error.ts";
+import { type DeviceErrorCode, isDeviceError } from "../device-error.ts";
 import type { FirmwareVersion, StateStore } from "../ports.ts";
 import type { Act, Say } from "./acts.ts";
 import { meaningOf } from "./errors.ts";
@@ -18,7 +18,7 @@ import type { Waker } from "./waker.ts";
 export type AgentOptions = {
   /** What the device is; what is left out stays as it was registered. */
   readonly profile: Partial<Omit<DeviceProfile, "firmware">> & { readonly firmware?: FirmwareVersion };
-  /** Readings wait so long for others to go with them. */
+  /** Readings wait so long for others to go with them, from when they are seen on. */
   readonly sendEverySeconds: number;
   /** 0: never by itself. */
   readonly renewDays: number;
@@ -47,6 +47,10 @@ const firstPollSeconds = 3_600;
 /** How often it looks for what nobody woke it for, and at the clock of a machine that may have slept. */
 const tickSeconds = 30;
 const secondsPerDay = 86_400;
+/** After so long a backlog of readings lets go first what else is due. */
+const longestSendSeconds = 30;
+/** What is wrong with readings alone: neither firmware nor keys wait for it. */
+const ofReadings: ReadonlySet<DeviceErrorCode> = new Set(["refused", "not-registered", "reply-invalid", "no-space"]);
 
 /** A device that runs by itself: one thing at a time, each as the SDK's verbs do it, killed at any moment and started again. */
 export class Agent {
@@ -61,6 +65,8 @@ export class Agent {
   #sendAt = Infinity;
   #againAt = Infinity;
   #puttingOff = 0;
+  /** Readings that the service did not take wait for the next round of another kind. */
+  #isSendPutOff = false;
 
   private constructor(ports: AgentPorts, options: AgentOptions, keeper: RecordKeeper) {
     this.#ports = ports;
@@ -141,17 +147,34 @@ export class Agent {
       const { due } = this.#keeper.record;
       if (now >= due) return "poll";
       const isQuiet = this.#isQuiet;
+      if (!isQuiet) await this.#lookForReadings(now);
       if (!isQuiet && now >= this.#sendAt) return "send";
       if (!isQuiet && now >= this.#againAt) return "again";
       const until = Math.min(due, isQuiet ? Infinity : Math.min(this.#sendAt, this.#againAt));
       await waker.sleep(Math.min(until - now, tickSeconds), [
         "poll",
         "stop",
-        ...(isQuiet ? [] : (["readings"] as const)),
+        ...(isQuiet || !this.#isLooking ? [] : (["readings"] as const)),
       ]);
-      if (waker.take("readings"))
-        this.#sendAt = Math.min(this.#sendAt, machine.uptimeSeconds() + this.#options.sendEverySeconds);
     }
+  }
+
+  get #isLooking(): boolean {
+    return this.#sendAt === Infinity && !this.#isSendPutOff;
+  }
+
+  async #lookForReadings(now: number): Promise<void> {
+    const { waker } = this.#ports;
+    const device = this.#device;
+    if (!device || !this.#isLooking) return;
+    waker.take("readings");
+    if (device.status().phase !== "registered") return;
+    // A folder that cannot be read is found, and judged, by the round that sends.
+    const holdsSome = await device.readingStatus().then(
+      ({ records }) => records > 0,
+      () => true,
+    );
+    if (holdsSome) this.#sendAt = now + this.#options.sendEverySeconds;
   }
 
   /** Before the first round since the machine's start, and between retries, nothing but the schedule speaks. */
@@ -166,8 +189,7 @@ export class Agent {
       const isPutOff = await this.#work(round);
       const { rounds } = this.#keeper.record;
       const now = machine.uptimeSeconds();
-      this.#puttingOff = isPutOff ? this.#puttingOff + 1 : 0;
-      this.#againAt = isPutOff ? now + retryDelay(this.#puttingOff, this.#pollSeconds(), random) : Infinity;
+      this.#settlePutOff(round, isPutOff);
       if (round !== "poll") return;
       const next = now + pollDelay(this.#pollSeconds(), rounds === 0, random);
       await this.#keeper.change({ rounds: rounds + 1, failures: 0, due: next });
@@ -184,6 +206,20 @@ export class Agent {
     }
   }
 
+  /** A round of readings alone says nothing about what else is put off. */
+  #settlePutOff(round: Round, isPutOff: boolean): void {
+    const { machine, random } = this.#ports;
+    const isMore = round === "send";
+    if (isPutOff) {
+      this.#puttingOff += 1;
+      const again = machine.uptimeSeconds() + retryDelay(this.#puttingOff, this.#pollSeconds(), random);
+      this.#againAt = isMore ? Math.min(this.#againAt, again) : again;
+    } else if (!isMore) {
+      this.#puttingOff = 0;
+      this.#againAt = Infinity;
+    }
+  }
+
   /** @returns whether something is put off */
   async #work(round: Round): Promise<boolean> {
     const device = await this.#open();
@@ -192,11 +228,41 @@ export class Agent {
       await this.#firmware.confirm(device);
       this.#isDecided = null;
     }
-    this.#sendAt = Infinity;
-    if (round === "send") return this.#againAt < Infinity;
-    const isPutOff = await this.#update(device, round === "poll");
+    const isSendPutOff = await this.#send(device);
+    if (round === "send") return isSendPutOff;
+    const isUpdatePutOff = await this.#update(device, round === "poll");
     if (round === "poll") await this.#renew(device);
-    return isPutOff;
+    return isSendPutOff || isUpdatePutOff;
+  }
+
+  /**
+   * Sends what is stored, for so long; the rest follows after what else is due.
+   * @returns whether the service did not take it
+   */
+  async #send(device: Device): Promise<boolean> {
+    const { machine, manager } = this.#ports;
+    this.#sendAt = Infinity;
+    this.#isSendPutOff = false;
+    if (device.status().phase !== "registered") return false;
+    const until = machine.uptimeSeconds() + longestSendSeconds;
+    try {
+      const { sent, refused, unknown } = await device.flushReadings({
+        between: async () => {
+          manager.alive();
+          if (machine.uptimeSeconds() < until) return true;
+          this.#sendAt = until;
+          return false;
+        },
+      });
+      if (sent + refused + unknown === 0) return false;
+      const lost = { refused: refused || undefined, unknown: unknown || undefined };
+      this.#say({ act: "send", outcome: "done", detail: { sent, ...lost } });
+    } catch (error) {
+      if (!isDeviceError(error) || !ofReadings.has(error.code)) throw error;
+      this.#isSendPutOff = true;
+      this.#say({ act: "send", outcome: error.code, detail: { why: error.why || undefined } });
+    }
+    return this.#isSendPutOff;
   }
 
   async #open(): Promise<Device> {

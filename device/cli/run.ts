@@ -1,3 +1,5 @@
+import { join } from "node:path";
+
 import type { Command } from "commander";
 import * as z from "zod/mini";
 
@@ -5,6 +7,7 @@ import { httpsBootstrapTransport } from "../adapters/https-bootstrap-transport.t
 import { lockHome } from "../adapters/home-lock.ts";
 import { type Act, lineOf } from "../agent/acts.ts";
 import { Agent } from "../agent/agent.ts";
+import { watchFolder } from "../agent/folder-watch.ts";
 import { hooksIn } from "../agent/hooks.ts";
 import { readMachine } from "../agent/machine.ts";
 import { runnerFor } from "../agent/runner.ts";
@@ -40,7 +43,7 @@ export function registerRun(program: Command): void {
     .command("run")
     .summary("be a device that runs by itself, until SIGTERM")
     .description(
-      "Bootstraps and registers where that is still to be done, then polls, updates firmware and renews its keys.\n" +
+      "Bootstraps and registers where that is still to be done, then polls, sends readings, updates firmware and renews its keys.\n" +
         "SIGHUP polls now. SIGTERM ends what is under way and goes; a second one goes at once. docs/agent.md says when it does what.",
     )
     .option("--package <file>", "credential package to bootstrap with; not read any more after that")
@@ -50,7 +53,7 @@ export function registerRun(program: Command): void {
     .option("--firmware-counter <n>", "its release counter", parseCount)
     .option("--capability <name...>", "what this device can do")
     .option("--hooks <dir>", "executables before-update, restart, running, health and after-update")
-    .option("--send-every <seconds>", "how long readings may wait for others to go with them", parseSeconds, 10)
+    .option("--send-every <seconds>", "how long readings wait for others to go with them", parseSeconds, 10)
     .option("--renew-days <days>", "how old keys become; 0: renew by hand", parseSeconds, 180)
     .option("--hook-timeout <seconds>", "how long a hook may run", parseSeconds, 300)
     .option("--healthy <seconds>", "how long new firmware must be healthy without a break", parseSeconds, 120)
@@ -77,6 +80,7 @@ async function runAgent(home: Home, options: RunOptions, isJson = false): Promis
   const manager = systemdManager(process.env, machine.uptimeSeconds, silence);
   const waker = new Waker();
   const stops = stopOnSignals(waker, options.stopWithin, say);
+  const watch = await watchFolder(join(folder, "readings"), options.sendEvery, () => waker.wake("readings"));
   const state = settling(ports.state);
   const devicePorts = { ...ports, state, messages: seenBy(ports.messages, () => manager.alive()) };
   const deviceOptions = { ...home.options, signal: stops.verbs };
@@ -130,6 +134,7 @@ async function runAgent(home: Home, options: RunOptions, isJson = false): Promis
   } finally {
     await state.settled();
     manager.close();
+    watch.close();
     stops.close();
     await unlock();
   }

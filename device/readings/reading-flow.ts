@@ -31,14 +31,14 @@ export class ReadingFlow {
 
   /**
    * Sends until the spool is empty.
-   * @param between awaited before each message: what must not wait behind a backlog
+   * @param between awaited before each message: what must not wait behind a backlog; after `false` nothing more is sent
    * @throws DeviceError `not-registered` · `refused`, and then nothing is lost; `no-answer` · `aborted` · `revoked` · `gone` · `leaving`
    */
-  async flush(patience: Patience, between: () => Promise<void>): Promise<Flushed> {
+  async flush(patience: Patience, between: () => Promise<boolean | void>): Promise<Flushed> {
     return this.#line.take(patience, async () => {
       const sum = { sent: 0, refused: 0, unknown: 0 };
       for (;;) {
-        await between();
+        if ((await between()) === false) return sum;
         const next = await this.#next();
         if (!next) return sum;
         const outcome = await this.#outbox.deliver(next.seq, patience);

@@ -1,14 +1,17 @@
+import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { promisify } from "node:util";
 
 import { expect, test, vi } from "vitest";
 
 import { fileFirmwareSlots } from "../../device/adapters/file-firmware-slots.ts";
-import { startAgent, writeScripts } from "./support/agent.ts";
+import { measure, startAgent, writeScripts } from "./support/agent.ts";
 import { issueCredential, journal, openBench, registryEntry } from "./support/bench.ts";
 import { startLiveService } from "./support/live-service.ts";
+import { acceptedReadings } from "./support/readings.ts";
 import { makeRelease, publishRelease } from "./support/release.ts";
 
 /** mulberry32: chance that is the same in every run. */
@@ -24,12 +27,14 @@ function seeded(seed: number): () => number {
 
 const seed = 7;
 const kills = 15;
+const measured = 200;
 
 test("ok/an agent that is killed at any moment of its life goes on: each thing once, its home never broken", async ({
   onTestFinished,
 }) => {
   const folder = await mkdtemp(join(tmpdir(), "sealpost-kill-"));
   const bench = await openBench();
+  const accepted = acceptedReadings(bench);
   const live = await startLiveService(bench);
   onTestFinished(async () => {
     await live.close();
@@ -69,6 +74,7 @@ test("ok/an agent that is killed at any moment of its life goes on: each thing o
     }
   };
   const random = seeded(seed);
+  const measuring = promisify(execFile)(process.execPath, [measure, join(home, "readings"), `${measured}`, "75"]);
 
   for (let round = 0; round < kills; round += 1) {
     const agent = start();
@@ -82,6 +88,7 @@ test("ok/an agent that is killed at any moment of its life goes on: each thing o
     await restartIfAsked();
   }
 
+  await measuring;
   // In peace, until there is nothing left to do.
   for (let rounds = 0; rounds < 4; rounds += 1) {
     const agent = start();
@@ -114,4 +121,9 @@ test("ok/an agent that is killed at any moment of its life goes on: each thing o
   expect(await readFile(join(home, "slots", "b.bin"))).toEqual(image);
   const ends = (await readFile(join(folder, "ends"), "utf8")).trim().split("\n");
   expect(new Set(ends).size).toBe(1);
+  // No reading is lost, doubled or out of its turn.
+  expect(new Set(accepted.map(({ seq }) => seq)).size).toBe(accepted.length);
+  expect(accepted.flatMap(({ records }) => records.map(({ value }) => value))).toEqual(
+    Array.from({ length: measured }, (_, value) => value),
+  );
 });

@@ -8,9 +8,10 @@ import { promisify } from "node:util";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 
 import { fileFirmwareSlots } from "../../device/adapters/file-firmware-slots.ts";
-import { type AgentProcess, bin, startAgent, writeScripts } from "./support/agent.ts";
+import { type AgentProcess, bin, measure, startAgent, writeScripts } from "./support/agent.ts";
 import { type Bench, issueCredential, journal, openBench, registryEntry } from "./support/bench.ts";
 import { type LiveService, startLiveService, unusedAddress } from "./support/live-service.ts";
+import { acceptedReadings } from "./support/readings.ts";
 import { makeRelease, publishRelease } from "./support/release.ts";
 
 let bench: Bench;
@@ -98,6 +99,17 @@ describe("a device that runs by itself", () => {
     expect(Math.abs(waited - left)).toBeLessThan(30);
     next.child.kill("SIGTERM");
     expect(await next.ended).toBe(0);
+  });
+
+  test("ok/what another process stores is sent, together and without a poll", async () => {
+    const accepted = acceptedReadings(bench);
+    const agent = await enrolled("--send-every", "0.5");
+    const seen = agent.lines.length;
+    await promisify(execFile)(process.execPath, [measure, join(home, "readings"), "3", "0"]);
+    await agent.says(/^send: done/, seen);
+    const valuesOf = () => accepted.flatMap(({ records }) => records.map(({ value }) => value));
+    await expect.poll(valuesOf, { timeout: 10_000 }).toEqual([0, 1, 2]);
+    expect(agent.lines.slice(seen).filter((line) => /^(firmware|wait)/.test(line))).toEqual([]);
   });
 
   test("ok/a start of the machine waits its turn, told by the boot id", async () => {

@@ -2,31 +2,22 @@ import { afterEach, beforeEach, expect, test, vi } from "vitest";
 
 import { memoryReadingSpool } from "../../device/adapters/memory-reading-spool.ts";
 import { Device } from "../../device/device.ts";
-import { type AcceptedReadings, decodeReadings } from "../../functions/registry/readings.ts";
+import type { AcceptedReadings } from "../../functions/registry/readings.ts";
 import { atEveryCall } from "./support/crash.ts";
 import { type Bench, type Home, bootstrapped, memoryHome, openBench, patient, profile } from "./support/bench.ts";
+import { acceptedReadings } from "./support/readings.ts";
 
 let bench: Bench;
 let home: Home;
 let device: Device;
-/** Records that the service accepted, in order: the window item that one write leaves holds those of that write. */
-let accepted: AcceptedReadings[];
+let accepted: readonly AcceptedReadings[];
 
 beforeEach(start);
 afterEach(() => vi.restoreAllMocks());
 
 async function start(): Promise<void> {
   bench = await openBench();
-  accepted = [];
-  const { store } = bench.service;
-  const write = store.write.bind(store);
-  vi.spyOn(store, "write").mockImplementation(async (puts) => {
-    const done = await write(puts);
-    for (const { item } of done ? puts : []) {
-      if (item["readings"] instanceof Uint8Array) accepted.push(...decodeReadings(item["readings"]));
-    }
-    return done;
-  });
+  accepted = acceptedReadings(bench);
   home = { ...memoryHome(bench), readings: memoryReadingSpool() };
   ({ device } = await bootstrapped(bench, home));
   await device.register(profile);
@@ -132,4 +123,16 @@ test("ok/what matters more goes between the messages of a backlog", async () => 
   });
   expect(looks).toBe(4);
   expect(pending).toEqual([0, 0, 0, 0]);
+});
+
+test("ok/a backlog is left where the caller says so, and gone on with", async () => {
+  await device.send(
+    "load",
+    Array.from({ length: 350 }, (_, value) => ({ value })),
+  );
+  let left = 2;
+  const between = async () => (left -= 1) >= 0;
+  expect(await device.flushReadings({ between })).toEqual({ sent: 200, refused: 0, unknown: 0 });
+  expect(await device.flushReadings()).toEqual({ sent: 150, refused: 0, unknown: 0 });
+  expect(valuesOf()).toEqual(Array.from({ length: 350 }, (_, value) => value));
 });

@@ -7,6 +7,9 @@ import { expect } from "vitest";
 
 export const bin = fileURLToPath(new URL("../../../device/bin.js", import.meta.url));
 
+/** Stores readings in a folder: words are the folder, how many, and the pause after each in milliseconds. */
+export const measure = fileURLToPath(new URL("measure.ts", import.meta.url));
+
 export type AgentProcess = {
   readonly child: ChildProcess;
   /** What it said so far, line by line. */

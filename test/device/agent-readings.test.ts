@@ -1,0 +1,143 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+
+import { fileFirmwareSlots } from "../../device/adapters/file-firmware-slots.ts";
+import { memoryReadingSpool } from "../../device/adapters/memory-reading-spool.ts";
+import { memoryStateStore } from "../../device/adapters/memory-state-store.ts";
+import { type Act, lineOf } from "../../device/agent/acts.ts";
+import { Agent } from "../../device/agent/agent.ts";
+import { watchFolder } from "../../device/agent/folder-watch.ts";
+import { Waker } from "../../device/agent/waker.ts";
+import type { Device } from "../../device/device.ts";
+import type { HttpAnswer } from "../../device/ports.ts";
+import { fileReadingSpool } from "../../device/adapters/file-reading-spool.ts";
+import type { AcceptedReadings } from "../../functions/registry/readings.ts";
+import { type Bench, bootstrapped, memoryHome, openBench, patient, profile } from "./support/bench.ts";
+import { acceptedReadings } from "./support/readings.ts";
+
+let folder: string;
+let bench: Bench;
+let device: Device;
+let accepted: readonly AcceptedReadings[];
+let waker: Waker;
+let lines: string[];
+/** Of the machine: every message takes four of them, and nothing else any, but where a test lets time pass. */
+let seconds: number;
+let passed: () => number;
+/** Told each act. */
+let told: (line: string) => void;
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "sealpost-readings-"));
+  bench = await openBench();
+  accepted = acceptedReadings(bench);
+  waker = new Waker();
+  lines = [];
+  seconds = 1_000;
+  passed = () => 0;
+  told = () => {};
+  const home = memoryHome(bench);
+  const { get, post } = home.messages;
+  const messages = {
+    get,
+    async post(...call: Parameters<typeof post>): Promise<HttpAnswer> {
+      seconds += 4;
+      return post(...call);
+    },
+  };
+  ({ device } = await bootstrapped(bench, { ...home, messages, readings: memoryReadingSpool() }, patient()));
+  await device.register(profile);
+});
+afterEach(async () => {
+  vi.restoreAllMocks();
+  await rm(folder, { recursive: true, force: true });
+});
+
+async function runAgent(sendEverySeconds: number): Promise<void> {
+  const say = (act: Act) => {
+    lines.push(lineOf(act));
+    told(lineOf(act));
+  };
+  const silent = { async ready() {}, async stopping() {}, status() {}, alive() {}, close() {} };
+  await Agent.run(
+    {
+      isEnrolled: async () => true,
+      open: async () => device,
+      record: memoryStateStore(),
+      machine: { bootId: "boot", uptimeSeconds: () => seconds + passed() },
+      slots: fileFirmwareSlots(join(folder, "slots")),
+      hooks: () => ({ run: async () => ({ kind: "absent" }) }),
+      manager: silent,
+      waker,
+      say,
+      random: () => 0.5,
+    },
+    {
+      profile: { firmware: profile.firmware },
+      sendEverySeconds,
+      renewDays: 0,
+      trial: { healthySeconds: 1, withinSeconds: 2 },
+    },
+  );
+}
+
+const kinds = () => lines.map((line) => line.split(" (")[0]);
+
+test("ok/a backlog lets firmware be asked for in between, and goes on at once; what comes later goes when it is seen", async () => {
+  await device.send(
+    "load",
+    Array.from({ length: 1_500 }, (_, value) => ({ value })),
+  );
+  told = (line) => {
+    if (line === "send: done (sent 700)")
+      void device.send("load", [{ value: 1_500 }]).then(() => waker.wake("readings"));
+    if (line === "send: done (sent 1)") waker.wake("stop");
+  };
+  await runAgent(0);
+  expect(lines).toEqual(
+    expect.arrayContaining(["send: done (sent 800)", "send: done (sent 700)", "send: done (sent 1)"]),
+  );
+  expect(kinds().filter((line) => /^(send|firmware|wait)/.test(line ?? ""))).toEqual([
+    "send: done",
+    "firmware: nothing-newer",
+    "wait: done",
+    "send: done",
+    "send: done",
+  ]);
+  expect(accepted.flatMap(({ records }) => records.map(({ value }) => value))).toEqual(
+    Array.from({ length: 1_501 }, (_, value) => value),
+  );
+});
+
+test("ok/what several processes store goes together, once the wait is over", async () => {
+  passed = () => performance.now() / 1_000;
+  told = (line) => {
+    if (line.startsWith("wait")) {
+      void (async () => {
+        await device.send("load", [{ value: 1 }]);
+        waker.wake("readings");
+        await device.send("load", [{ value: 2 }]);
+      })();
+    }
+    if (line.startsWith("send")) waker.wake("stop");
+  };
+  await runAgent(0.3);
+  expect(lines).toContain("send: done (sent 2)");
+  expect(accepted).toHaveLength(1);
+});
+
+test("ok/a folder that cannot be watched is looked into every so often", async () => {
+  let changes = 0;
+  const spooled = fileReadingSpool(join(folder, "readings"));
+  const watch = await watchFolder(join(folder, "readings"), 60, () => (changes += 1));
+  await spooled.append([{ stream: "load", records: 1, content: "[]" }], "refuse");
+  await expect.poll(() => changes).toBeGreaterThan(0);
+  watch.close();
+  changes = 0;
+  const none = await watchFolder("/proc/version", 0, () => (changes += 1));
+  await expect.poll(() => changes, { timeout: 5_000 }).toBeGreaterThan(0);
+  none.close();
+});
