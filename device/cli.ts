@@ -2,6 +2,7 @@ import { Command, CommanderError } from "commander";
 
 import { registerBootstrap } from "./cli/bootstrap.ts";
 import { CommandError } from "./cli/command-error.ts";
+import { registerCommands } from "./cli/commands.ts";
 import { registerDeregistration } from "./cli/deregistration.ts";
 import { exitCodeHelp } from "./cli/failures.ts";
 import { registerFirmware } from "./cli/firmware.ts";
@@ -43,6 +44,7 @@ globalOptions(program);
 registerBootstrap(program);
 registerRegistration(program);
 registerFirmware(program);
+registerCommands(program);
 registerRenewal(program);
 registerDeregistration(program);
 registerRun(program);

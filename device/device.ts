@@ -8,7 +8,9 @@ import { registration } from "@sealpost/protocol/exchanges/registration.ts";
 import { renewal } from "@sealpost/protocol/exchanges/renewal.ts";
 import { memberOf } from "@sealpost/protocol/token/jws.ts";
 
-import { settleCommandsNext, settleCommandsResult } from "./commands.ts";
+import type { CommandHandlers, HandledCommand } from "./commands/command-handler.ts";
+import { CommandRunner } from "./commands/command-runner.ts";
+import { settleCommandsNext, settleCommandsResult } from "./commands/settle.ts";
 import { alignKeys } from "./keys/align-keys.ts";
 import { Patience } from "./delivery/patience.ts";
 import type { SettleRows } from "./delivery/settle-row.ts";
@@ -79,6 +81,7 @@ type Line = {
   readonly outbox: Outbox;
   readonly firmware: FirmwareUpdate;
   readonly renewals: KeyRenewal;
+  readonly commands: CommandRunner;
   readonly boot: Boot;
   readonly spool: ReadingSpool | undefined;
   readonly flow: ReadingFlow | undefined;
@@ -145,8 +148,9 @@ export class Device {
     const outbox = new Outbox(outboxPorts);
     const firmware = new FirmwareUpdate(outboxPorts, outbox, slots);
     const renewals = new KeyRenewal(outboxPorts, outbox, await thumbprints(present));
+    const commands = new CommandRunner(outboxPorts, outbox);
     const flow = spool && new ReadingFlow(outboxPorts, outbox, spool);
-    return new Device(settings, cell, { serviceKeys, outbox, firmware, renewals, boot, spool, flow });
+    return new Device(settings, cell, { serviceKeys, outbox, firmware, renewals, commands, boot, spool, flow });
   }
 
   /** Tells the service what this device is. Again whenever that changes. */
@@ -228,6 +232,22 @@ export class Device {
     return { ...(await requireSpool(spool).status()), refused: this.#cell.enrolled.readings.refused };
   }
 
+  /**
+   * Does what the operator says, one command after another until there is none, and delivers what became of each. It asks when a reply said that
+   * something waits. A command is started at most once, unless it is repeatable.
+   * @param input.ask also when none said so
+   * @returns what was settled now
+   */
+  async handleCommands(
+    input: VerbOptions & { readonly handlers: CommandHandlers; readonly ask?: boolean },
+  ): Promise<readonly HandledCommand[]> {
+    const { commands, patience } = await this.#begin(input);
+    if (!this.#cell.enrolled.profile) throw new DeviceError("not-registered", "");
+    const { handlers, ask = false } = input;
+    const signals = [this.#settings.signal, input.signal].filter((signal) => signal !== undefined);
+    return commands.run(patience, { handlers, ask, signal: AbortSignal.any(signals) });
+  }
+
   /** Replaces both key pairs and the certificate. The old signing key is gone once the service's answer is verified. */
   async renewKeys(options?: VerbOptions): Promise<void> {
     const { renewals, patience } = await this.#begin(options);
@@ -256,9 +276,9 @@ export class Device {
     return { ...statusOf(state, serviceKeys), signingKey: renewals.signingKey, certified };
   }
 
-  async #leave({ outbox, patience }: Begun, body: RequestOf<typeof deregistration>): Promise<void> {
+  async #leave({ outbox, commands, patience }: Begun, body: RequestOf<typeof deregistration>): Promise<void> {
     const underWay = this.#cell.enrolled.queue.pending.find(isDeregistration);
-    const seq = underWay?.seq ?? (await enqueueLast(outbox, body, patience));
+    const seq = underWay?.seq ?? (await enqueueLast({ outbox, commands }, body, patience));
     requireDone(await outbox.deliver(seq, patience));
   }
 
@@ -285,14 +305,18 @@ async function startOfMachine(uptime: Uptime | undefined, { timing }: Settings):
 
 /** Everything else first, also what another caller queues meanwhile. */
 async function enqueueLast(
-  outbox: Outbox,
+  { outbox, commands }: Pick<Line, "outbox" | "commands">,
   body: RequestOf<typeof deregistration>,
   patience: Patience,
 ): Promise<number> {
   for (;;) {
+    await commands.settleHand(patience);
     await outbox.flush(patience);
     try {
-      return await outbox.enqueue(deregistration, body);
+      return await outbox.enqueue(deregistration, body, (state) => {
+        if (state.commands.hand && !state.ended) throw new DeviceError("queue-full", "a command is in hand");
+        return state;
+      });
     } catch (error) {
       if (!isDeviceError(error) || error.code !== "queue-full") throw error;
     }

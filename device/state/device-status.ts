@@ -23,6 +23,13 @@ export type DeviceStatus = {
   readonly givenUp?: readonly number[];
   readonly pending?: readonly { readonly seq: number; readonly operation: string }[];
   readonly unknown?: readonly UnknownFate[];
+  readonly commands?: {
+    /** Number of the last one that was settled. */
+    readonly handled: number;
+    readonly hand: { readonly n: number; readonly commandId: string; readonly name: string } | null;
+    /** The last reply said that some command has no end yet. */
+    readonly waiting: boolean;
+  };
   readonly signingKey?: string;
   /** When its certificate was made, Unix seconds. */
   readonly certified?: number;

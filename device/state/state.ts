@@ -87,8 +87,10 @@ const commandsSchema = open({
   hand: z.nullable(commandSchema),
   /** The last authentic reply said that some command has no end yet. */
   waiting: z.boolean(),
+  /** The last question was answered without its content: what it was nobody knows any more, and it is asked again. */
+  freed: z.prefault(z.boolean(), false),
 });
-export const noCommands: z.infer<typeof commandsSchema> = { handled: 0, hand: null, waiting: false };
+export const noCommands: z.infer<typeof commandsSchema> = { handled: 0, hand: null, waiting: false, freed: false };
 
 /** Keys exist; the credential is not spent yet, or its answer did not arrive. The only phase that holds a secret. */
 const bootstrappingSchema = z.object({

@@ -12,7 +12,8 @@ export function statusOf(state: DeviceState | null, known?: Known): DeviceStatus
   if (state.phase === "bootstrapping") return { phase: state.phase, serviceId: state.credential.serviceId };
   const { serviceId, deviceId } = state;
   if (state.phase === "deregistered") return { phase: state.phase, serviceId, deviceId, receipt: state.receipt };
-  const { profile, pollSeconds, update, givenUp, queue, signingKey, trust } = state;
+  const { profile, pollSeconds, update, givenUp, queue, signingKey, trust, commands } = state;
+  const { handled, hand, waiting } = commands;
   return {
     phase: state.ended ?? (profile ? "registered" : "provisioned"),
     serviceId,
@@ -30,6 +31,7 @@ export function statusOf(state: DeviceState | null, known?: Known): DeviceStatus
     givenUp: givenUp.filter((counter) => counter > (profile?.firmware.counter ?? 0)),
     pending: queue.pending.map(({ seq, operation }) => ({ seq, operation })),
     unknown: queue.unknown,
+    commands: { handled, hand: hand && { n: hand.n, commandId: hand.commandId, name: hand.name }, waiting },
     signingKey,
     trustVersion: trust.version,
     ...(known && {

@@ -6,7 +6,7 @@ import { registration } from "@sealpost/protocol/exchanges/registration.ts";
 
 import { type SettleRows, settleRow } from "../../device/delivery/settle-row.ts";
 import type { Outbox } from "../../device/delivery/outbox.ts";
-import { settleCommandsNext, settleCommandsResult } from "../../device/commands.ts";
+import { settleCommandsNext, settleCommandsResult } from "../../device/commands/settle.ts";
 import { settleDeregistration } from "../../device/deregistration.ts";
 import { settleFirmwareCheck, settleFirmwareReport } from "../../device/firmware/settle.ts";
 import { settleRenewal } from "../../device/identity/renewal.ts";
