@@ -1,6 +1,7 @@
 import { Command, CommanderError } from "commander";
 
 import { addAuditCommands } from "./commands/audit.ts";
+import { addCommandCommands } from "./commands/command.ts";
 import { addCostCommand } from "./commands/cost.ts";
 import { addCredentialCommands } from "./commands/credential.ts";
 import { addDeviceCommands } from "./commands/device.ts";
@@ -49,7 +50,9 @@ export async function main(argv: readonly string[], version = "0.0.0"): Promise<
 
 function createProgram(version: string, said: { out: string; error: string }): Command {
   const program = new Command("sealpost")
-    .description("Operate a Sealpost service: trust, credentials, devices, releases, receipts, audit, events.")
+    .description(
+      "Operate a Sealpost service: trust, credentials, devices, commands, releases, receipts, audit, events.",
+    )
     .version(version, "-V, --version", "print the version of this program")
     // So that `release publish --version` is its own.
     .enablePositionalOptions()
@@ -67,6 +70,7 @@ function createProgram(version: string, said: { out: string; error: string }): C
   addTrustCommands(program);
   addCredentialCommands(program);
   addDeviceCommands(program);
+  addCommandCommands(program);
   addReleaseCommands(program);
   addReceiptCommands(program);
   addAuditCommands(program);

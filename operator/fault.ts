@@ -6,6 +6,7 @@ export const exitCodes = {
   refused: { code: 4, meaning: "the service or AWS refused the request as it is" },
   "not-authorised": { code: 5, meaning: "no AWS credentials, or not the right ones" },
   unavailable: { code: 6, meaning: "the service or AWS cannot answer now: try again" },
+  incomplete: { code: 7, meaning: "not all of it is done: not for every device, or not yet" },
 } as const satisfies Record<string, { code: number; meaning: string }>;
 
 export type OperatorFaultCode = keyof typeof exitCodes;

@@ -1,6 +1,7 @@
 import { idSchema } from "@sealpost/protocol/operator/act.ts";
 
-import { OperatorFault } from "./fault.ts";
+import { OperatorFault, isOperatorFault } from "./fault.ts";
+import { collect } from "./paging.ts";
 import type { Service } from "./service.ts";
 
 /** What is typed and read: enough of a UUID to tell a fleet's apart. */
@@ -24,7 +25,10 @@ async function wholeId(
   list: (query: { readonly id: string; readonly limit: "2" }) => Promise<readonly string[]>,
 ): Promise<string> {
   if (idSchema.safeParse(text).success) return text;
-  const [id, another] = await list({ id: text, limit: "2" });
+  return onlyId(text, await list({ id: text, limit: "2" }));
+}
+
+function onlyId(text: string, [id, another]: readonly string[]): string {
   if (id !== undefined && another === undefined) return id;
   throw new OperatorFault(
     "usage",
@@ -43,4 +47,25 @@ export async function wholeCredentialId(service: Service, text: string): Promise
   return wholeId(text, async (query) =>
     (await service.ask("listCredentials", { query })).credentials.map(({ credentialId }) => credentialId),
   );
+}
+
+/**
+ * Of a device's command. Whoever gives one chooses its id, so a whole one has no form that tells: it is asked for first, and wins.
+ * @throws OperatorFault `usage` unless there is exactly one that begins so
+ */
+export async function wholeCommandId(service: Service, deviceId: string, text: string): Promise<string> {
+  try {
+    return (await service.ask("showCommand", { path: { deviceId, commandId: text } })).command.commandId;
+  } catch (error) {
+    if (!isOperatorFault(error) || error.code !== "refused") throw error;
+  }
+  const { items } = await collect(
+    async (query) => {
+      const { commands, ...rest } = await service.ask("listCommands", { path: { deviceId }, query });
+      return { items: commands, ...rest };
+    },
+    { all: true, limit: Infinity },
+  );
+  const ids = items.map(({ commandId }) => commandId).filter((id) => id.startsWith(text));
+  return onlyId(text, ids);
 }

@@ -2,6 +2,8 @@ import { randomUUID } from "node:crypto";
 
 import { issueCaCertificate } from "@sealpost/protocol/documents/certificate.ts";
 import type { TrustClaims } from "@sealpost/protocol/documents/trust.ts";
+import type { Act } from "@sealpost/protocol/operator/act.ts";
+import { acts, routeKeyOf } from "@sealpost/protocol/operator/acts.ts";
 
 import { makeHandler } from "../../functions/operator/handler.ts";
 import type { OperatorPorts } from "../../functions/operator/ports.ts";
@@ -39,15 +41,16 @@ export function startOperator(store: Store = memoryStore(), generation = 1) {
   };
 }
 
-/** An event for a concrete path: `GET /operator/devices/<id>` becomes the route key and its parameter. */
+/** An event for a concrete path: `GET /operator/devices/<id>` becomes the route key and its parameters. */
 export function event(request: string) {
-  const id = /[0-9a-f]{8}-[0-9a-f-]{27}/u.exec(request)?.[0];
-  const name = request.includes("/devices/") ? "deviceId" : "credentialId";
-  return {
-    routeKey: id ? request.replace(id, `{${name}}`) : request,
-    requestContext: { requestId: "r-1", authorizer: { iam: { userArn: actor } } },
-    pathParameters: id ? { [name]: id } : undefined,
-  };
+  const requestContext = { requestId: "r-1", authorizer: { iam: { userArn: actor } } };
+  for (const act of Object.values<Act>(acts)) {
+    const routeKey = routeKeyOf(act);
+    const pattern = routeKey.replaceAll(/\{(\w+)\}/gu, "(?<$1>[^/]+)");
+    const match = new RegExp(`^${pattern}$`, "u").exec(request);
+    if (match) return { routeKey, requestContext, pathParameters: match.groups && { ...match.groups } };
+  }
+  return { routeKey: request, requestContext, pathParameters: undefined };
 }
 
 /** Everything in the journal about a target, newest first. */
