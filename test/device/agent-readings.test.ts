@@ -12,7 +12,8 @@ import { Agent } from "../../device/agent/agent.ts";
 import { watchFolder } from "../../device/agent/folder-watch.ts";
 import { Waker } from "../../device/agent/waker.ts";
 import type { Device } from "../../device/device.ts";
-import type { HttpAnswer } from "../../device/ports.ts";
+import { DeviceError } from "../../device/device-error.ts";
+import type { HttpAnswer, ReadingSpool } from "../../device/ports.ts";
 import { fileReadingSpool } from "../../device/adapters/file-reading-spool.ts";
 import type { AcceptedReadings } from "../../functions/registry/readings.ts";
 import { type Bench, bootstrapped, memoryHome, openBench, patient, profile } from "./support/bench.ts";
@@ -21,6 +22,7 @@ import { acceptedReadings } from "./support/readings.ts";
 let folder: string;
 let bench: Bench;
 let device: Device;
+let isDiskFull: boolean;
 let accepted: readonly AcceptedReadings[];
 let waker: Waker;
 let lines: string[];
@@ -38,6 +40,7 @@ beforeEach(async () => {
   lines = [];
   seconds = 1_000;
   passed = () => 0;
+  isDiskFull = false;
   told = () => {};
   const home = memoryHome(bench);
   const { get, post } = home.messages;
@@ -48,7 +51,15 @@ beforeEach(async () => {
       return post(...call);
     },
   };
-  ({ device } = await bootstrapped(bench, { ...home, messages, readings: memoryReadingSpool() }, patient()));
+  const spool = memoryReadingSpool();
+  const readings: ReadingSpool = {
+    ...spool,
+    async take(ids) {
+      if (isDiskFull) throw new DeviceError("no-space", "readings");
+      return spool.take(ids);
+    },
+  };
+  ({ device } = await bootstrapped(bench, { ...home, messages, readings }, patient()));
   await device.register(profile);
 });
 afterEach(async () => {
@@ -127,6 +138,27 @@ test("ok/what several processes store goes together, once the wait is over", asy
   await runAgent(0.3);
   expect(lines).toContain("send: done (sent 2)");
   expect(accepted).toHaveLength(1);
+});
+
+test("ok/readings that cannot be sent hold nothing else up, and go with a later poll", async () => {
+  await device.send("load", [{ value: 1 }]);
+  isDiskFull = true;
+  told = (line) => {
+    if (line.startsWith("wait") && isDiskFull) {
+      isDiskFull = false;
+      waker.wake("readings");
+      waker.wake("poll");
+    } else if (line.startsWith("wait")) waker.wake("stop");
+  };
+  await runAgent(0);
+  expect(kinds().filter((line) => /^(send|firmware|wait)/.test(line ?? ""))).toEqual([
+    "send: no-space",
+    "firmware: nothing-newer",
+    "wait: done",
+    "send: done",
+    "firmware: nothing-newer",
+    "wait: done",
+  ]);
 });
 
 test("ok/a folder that cannot be watched is looked into every so often", async () => {
