@@ -41,6 +41,8 @@ type Act =
   | { readonly kind: "list" | "revoke" | "deregister" | "register" }
   | { readonly kind: "next"; readonly back: number; readonly acknowledges: boolean }
   | { readonly kind: "result"; readonly pick: number; readonly status: CommandResultStatus; readonly isWrong: boolean }
+  /** Two words on one command. */
+  | { readonly kind: "results"; readonly pick: number; readonly statuses: readonly CommandResultStatus[] }
   | { readonly kind: "repeat"; readonly pick: number };
 type Step =
   | { readonly act: Act; readonly rival?: { readonly act: Act; readonly at: number } | undefined }
@@ -75,6 +77,14 @@ const act: fc.Arbitrary<Act> = fc.oneof(
       pick: small,
       status: fc.constantFrom(...commandResultStatuses),
       isWrong: fc.integer({ min: 0, max: 9 }).map((n) => n === 0),
+    }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      kind: fc.constant("results" as const),
+      pick: small,
+      statuses: fc.shuffledSubarray([...commandResultStatuses], { minLength: 2, maxLength: 2 }),
     }),
   },
   { weight: 3, arbitrary: fc.record({ kind: fc.constant("repeat" as const), pick: small }) },
@@ -270,6 +280,9 @@ export class World {
         return this.next(said.back, said.acknowledges, isRival);
       case "result":
         return this.result(said.pick, said.status, said.isWrong, isRival);
+      case "results":
+        for (const status of said.statuses) await this.result(said.pick, status, false, isRival);
+        return;
       case "repeat": {
         const before = this.sent[said.pick % Math.max(1, this.sent.length)];
         if (!before) return;
