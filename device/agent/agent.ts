@@ -1,5 +1,6 @@
 import { decodeBase64url } from "@sealpost/protocol/token/strict.ts";
 
+import type { CommandHandlers } from "../commands/command-handler.ts";
 import type { Device, DeviceProfile } from "../device.ts";
 import { type DeviceErrorCode, isDeviceError } from "../device-error.ts";
 import type { FirmwareVersion, StateStore } from "../ports.ts";
@@ -34,6 +35,7 @@ export type AgentPorts = {
   readonly machine: Machine;
   readonly slots: AgentSlots;
   readonly hooks: (keeper: RecordKeeper, say: Say) => Hooks;
+  readonly commands: (keeper: RecordKeeper, say: Say) => CommandHandlers;
   readonly manager: ServiceManager;
   readonly waker: Waker;
   readonly say: Say;
@@ -58,6 +60,7 @@ export class Agent {
   readonly #options: AgentOptions;
   readonly #keeper: RecordKeeper;
   readonly #firmware: FirmwareKeeper;
+  readonly #commands: CommandHandlers;
   #device: Device | null = null;
   /** Whether the running firmware may be confirmed; null before that is known, and once it is. */
   #isDecided: boolean | null = null;
@@ -74,6 +77,7 @@ export class Agent {
     this.#keeper = keeper;
     const { slots, machine } = ports;
     const say = this.#say;
+    this.#commands = ports.commands(keeper, say);
     this.#firmware = new FirmwareKeeper({
       slots,
       hooks: ports.hooks(keeper, say),
@@ -228,11 +232,26 @@ export class Agent {
       await this.#firmware.confirm(device);
       this.#isDecided = null;
     }
-    const isSendPutOff = await this.#send(device);
-    if (round === "send") return isSendPutOff;
-    const isUpdatePutOff = await this.#update(device, round === "poll");
+    let isPutOff = await this.#command(device);
+    const wasWaiting = isWaiting(device);
+    isPutOff = (await this.#send(device)) || isPutOff;
+    if (round !== "send") isPutOff = (await this.#update(device, round === "poll")) || isPutOff;
     if (round === "poll") await this.#renew(device);
-    return isSendPutOff || isUpdatePutOff;
+    // A reply of this round said so: the next one begins with it.
+    if (isWaiting(device) && !wasWaiting) this.#sendAt = this.#ports.machine.uptimeSeconds();
+    return isPutOff;
+  }
+
+  /**
+   * Does the commands that wait, as replies say it.
+   * @returns whether one wants to be asked again
+   */
+  async #command(device: Device): Promise<boolean> {
+    if (device.status().phase !== "registered") return false;
+    for (const { name, commandId, status } of await device.handleCommands({ handlers: this.#commands })) {
+      this.#say({ act: "command", outcome: status, detail: { name, commandId } });
+    }
+    return isInHand(device);
   }
 
   /**
@@ -249,6 +268,7 @@ export class Agent {
       const { sent, refused, unknown } = await device.flushReadings({
         between: async () => {
           manager.alive();
+          if (isWaiting(device) && !isInHand(device)) await this.#command(device);
           if (machine.uptimeSeconds() < until) return true;
           this.#sendAt = until;
           return false;
@@ -335,6 +355,15 @@ export class Agent {
     this.#ports.manager.status(act);
     this.#ports.say(act);
   };
+}
+
+function isWaiting(device: Device): boolean {
+  return device.status().commands?.waiting ?? false;
+}
+
+/** One that said later. */
+function isInHand(device: Device): boolean {
+  return Boolean(device.status().commands?.hand);
 }
 
 /** [0, 1), the same for the whole life of a key: its thumbprint is a random number. */

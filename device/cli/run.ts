@@ -8,8 +8,10 @@ import { lockHome } from "../adapters/home-lock.ts";
 import { type Act, lineOf } from "../agent/acts.ts";
 import { Agent } from "../agent/agent.ts";
 import { watchFolder } from "../agent/folder-watch.ts";
+import { commandsIn } from "../agent/commands.ts";
 import { hooksIn } from "../agent/hooks.ts";
 import { readMachine } from "../agent/machine.ts";
+import type { RecordKeeper } from "../agent/record.ts";
 import { runnerFor } from "../agent/runner.ts";
 import { systemdManager } from "../agent/service-manager.ts";
 import { Waker } from "../agent/waker.ts";
@@ -28,6 +30,8 @@ const optionsSchema = z.object({
   firmwareCounter: z.optional(z.number()),
   capability: z.optional(z.array(z.string())),
   hooks: z.optional(z.string()),
+  commands: z.optional(z.string()),
+  commandTimeout: z.number(),
   sendEvery: z.number(),
   renewDays: z.number(),
   hookTimeout: z.number(),
@@ -43,7 +47,7 @@ export function registerRun(program: Command): void {
     .command("run")
     .summary("be a device that runs by itself, until SIGTERM")
     .description(
-      "Bootstraps and registers where that is still to be done, then polls, sends readings, updates firmware and renews its keys.\n" +
+      "Bootstraps and registers where that is still to be done, then polls, does commands, sends readings, updates firmware and renews its keys.\n" +
         "SIGHUP polls now. SIGTERM ends what is under way and goes; a second one goes at once. docs/agent.md says when it does what.",
     )
     .option("--package <file>", "credential package to bootstrap with; not read any more after that")
@@ -53,6 +57,8 @@ export function registerRun(program: Command): void {
     .option("--firmware-counter <n>", "its release counter", parseCount)
     .option("--capability <name...>", "what this device can do")
     .option("--hooks <dir>", "executables before-update, restart, running, health and after-update")
+    .option("--commands <dir>", "executables that do commands, each under the command's name; other names are rejected")
+    .option("--command-timeout <seconds>", "how long a command may run", parseSeconds, 300)
     .option("--send-every <seconds>", "how long readings wait for others to go with them", parseSeconds, 10)
     .option("--renew-days <days>", "how old keys become; 0: renew by hand", parseSeconds, 180)
     .option("--hook-timeout <seconds>", "how long a hook may run", parseSeconds, 300)
@@ -76,7 +82,7 @@ async function runAgent(home: Home, options: RunOptions, isJson = false): Promis
   const say = (act: Act) => output.line(isJson ? JSON.stringify(act) : lineOf(act));
   const unlock = await lockHome(folder);
   const machine = await readMachine(options.bootId);
-  const silence = Math.max(1_800, 2 * Math.max(options.hookTimeout, options.healthyWithin));
+  const silence = Math.max(1_800, 2 * Math.max(options.hookTimeout, options.commandTimeout, options.healthyWithin));
   const manager = systemdManager(process.env, machine.uptimeSeconds, silence);
   const waker = new Waker();
   const stops = stopOnSignals(waker, options.stopWithin, say);
@@ -84,6 +90,9 @@ async function runAgent(home: Home, options: RunOptions, isJson = false): Promis
   const state = settling(ports.state);
   const devicePorts = { ...ports, state, messages: seenBy(ports.messages, () => manager.alive()) };
   const deviceOptions = { ...home.options, signal: stops.verbs };
+  const environment = { SEALPOST_DEVICE_HOME: folder };
+  const runnerOf = (keeper: RecordKeeper) =>
+    runnerFor({ keeper, say: (line) => output.line(line), environment, signal: stops.executables });
   try {
     await Agent.run(
       {
@@ -101,16 +110,8 @@ async function runAgent(home: Home, options: RunOptions, isJson = false): Promis
         record: agentRecordStore(folder),
         machine,
         slots: ports.slots,
-        hooks: (keeper, report) => {
-          const environment = { SEALPOST_DEVICE_HOME: folder };
-          const runner = runnerFor({
-            keeper,
-            say: (line) => output.line(line),
-            environment,
-            signal: stops.executables,
-          });
-          return hooksIn(options.hooks, options.hookTimeout, runner, report);
-        },
+        hooks: (keeper, report) => hooksIn(options.hooks, options.hookTimeout, runnerOf(keeper), report),
+        commands: (keeper, report) => commandsIn(options.commands, options.commandTimeout, runnerOf(keeper), report),
         manager,
         waker,
         say,

@@ -81,6 +81,7 @@ async function runAgent(sendEverySeconds: number): Promise<void> {
       machine: { bootId: "boot", uptimeSeconds: () => seconds + passed() },
       slots: fileFirmwareSlots(join(folder, "slots")),
       hooks: () => ({ run: async () => ({ kind: "absent" }) }),
+      commands: () => ({}),
       manager: silent,
       waker,
       say,

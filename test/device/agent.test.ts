@@ -10,6 +10,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi 
 import { fileFirmwareSlots } from "../../device/adapters/file-firmware-slots.ts";
 import { type AgentProcess, bin, measure, startAgent, writeScripts } from "./support/agent.ts";
 import { type Bench, issueCredential, journal, openBench, registryEntry } from "./support/bench.ts";
+import { commandState, queueCommand } from "./support/commands.ts";
 import { type LiveService, startLiveService, unusedAddress } from "./support/live-service.ts";
 import { acceptedReadings } from "./support/readings.ts";
 import { makeRelease, publishRelease } from "./support/release.ts";
@@ -110,6 +111,18 @@ describe("a device that runs by itself", () => {
     const valuesOf = () => accepted.flatMap(({ records }) => records.map(({ value }) => value));
     await expect.poll(valuesOf, { timeout: 10_000 }).toEqual([0, 1, 2]);
     expect(agent.lines.slice(seen).filter((line) => /^(firmware|wait)/.test(line))).toEqual([]);
+  });
+
+  test("ok/commands are done by executables of their name, and others rejected", async () => {
+    const commands = await writeScripts(join(folder, "commands"), { "valve.open": `cat >> ${folder}/opened` });
+    const agent = await enrolled("--commands", commands);
+    for (const name of ["valve.open", "unheard-of"])
+      await queueCommand(bench, await deviceId(), name.slice(0, 5), name);
+    agent.child.kill("SIGHUP");
+    await agent.says(/^command: done \(name valve.open, commandId valve\)/);
+    await agent.says(/^command: rejected \(name unheard-of/);
+    expect(JSON.parse(await readFile(join(folder, "opened"), "utf8"))).toEqual({ by: 90 });
+    expect(await commandState(bench, await deviceId(), "valve")).toBe("done");
   });
 
   test("ok/a start of the machine waits its turn, told by the boot id", async () => {
