@@ -35,6 +35,8 @@ export type StackOptions = {
   readonly projectDirectory?: string;
   /** Shown what passes the TLS edge to devices: see `TlsEdgeOptions`. */
   readonly onBootstrapAnswer?: (path: string, body: Buffer) => void;
+  /** Told the path of each request of the message plane that goes to a function. */
+  readonly onMessagePlane?: (path: string) => void;
   /** In place of `sealpost trust publish`. */
   readonly publish?: (stack: LocalStack, stackFile: string) => Promise<void>;
 };
@@ -117,6 +119,7 @@ export async function startStack(options: StackOptions): Promise<RunningStack> {
       distributionDomain: required(outputs, "DistributionDomain"),
       emulatorPort: emulator.port,
       port: options.plainPort ?? 0,
+      ...(options.onMessagePlane ? { onForward: options.onMessagePlane } : {}),
     });
     ends.push(() => plainEdge.close());
     const stack: LocalStack = {

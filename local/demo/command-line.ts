@@ -7,8 +7,11 @@ import { LocalFault } from "../fault.ts";
 import { repository } from "../repository.ts";
 
 export type CommandLine = {
-  /** Runs one of our CLIs as a user would and shows what it prints, indented. Ends the demo if it fails. */
-  run(program: "sealpost" | "sealpost-device", ...words: string[]): Promise<void>;
+  /**
+   * Runs one of our CLIs as a user would and shows what it prints, indented. Ends the demo if it fails.
+   * @returns what it printed on standard output
+   */
+  run(program: "sealpost" | "sealpost-device", ...words: string[]): Promise<string>;
 };
 
 const folders = { sealpost: "operator", "sealpost-device": "device" } as const;
@@ -34,6 +37,8 @@ export function commandLine(
         env: { ...isolatedEnvironment(temporaryDirectory), NO_COLOR: "1" },
         timeout: timeoutMilliseconds,
       });
+      let printed = "";
+      child.stdout?.on("data", (chunk: Buffer) => (printed += chunk.toString()));
       for (const stream of [child.stdout, child.stderr]) {
         if (stream) createInterface({ input: stream }).on("line", (line) => log(`    ${line}`));
       }
@@ -42,6 +47,7 @@ export function commandLine(
         child.once("close", resolve);
       });
       if (code !== 0) throw new LocalFault("command-failed", `${program} ${words[0]} ended with exit code ${code}.`);
+      return printed;
     },
   };
 }

@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from "node:crypto";
-import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join, relative } from "node:path";
 import { styleText } from "node:util";
 
@@ -14,15 +14,34 @@ import { LocalFault } from "../fault.ts";
 import { startRecorder } from "../network/recorder.ts";
 import { startRelay } from "../network/relay.ts";
 import { repository } from "../repository.ts";
+import type { LocalCustody } from "../emulator/deploy.ts";
 import { startStack } from "../stack.ts";
+import { startCollector } from "./collector.ts";
+import { countMessageKeyCalls } from "./message-key-calls.ts";
+import { readEvents } from "./published.ts";
 import { commandLine } from "./command-line.ts";
-import { type Evidence, countEffects, countMessages, countTls, expectations, searchRelay } from "./evidence.ts";
+import {
+  type Evidence,
+  countEffects,
+  countMessages,
+  countTls,
+  expectations,
+  perMessage,
+  searchRelay,
+} from "./evidence.ts";
 
 /** Long enough to be told from chance in the recorded bytes. */
 const model = "demo-water-meter-nb2";
 const hardware = "board-rev-c-2026";
 const serialNumber = "SN-7G42-00018734-DEMO";
 const imageBytes = 10 * 1024 * 1024;
+const stream = "water-supply-demo";
+const reading = { name: "volume-of-cellar-7", unit: "m3", value: 47_110_815.25 };
+const command = {
+  name: "valve.close-demo",
+  arguments: '{"reason":"burst-pipe-in-lane-12"}',
+  output: '{"position":"closed-at-0-percent"}',
+};
 
 /**
  * The main job on real components: an operator enrols a device and publishes firmware; the device bootstraps over one TLS connection and lives
@@ -32,31 +51,42 @@ export async function demo(options: {
   readonly directory: string;
   /** Decides which messages the relay repeats and damages. */
   readonly seed: string;
+  /** Where the message keys live. */
+  readonly custody: LocalCustody;
+  /** Whether a relay stores messages and sends them on in batches. */
+  readonly batch: boolean;
   readonly log: (line: string) => void;
   readonly signal: AbortSignal;
 }): Promise<Evidence> {
-  const { directory, seed, log, signal } = options;
+  const { directory, seed, custody, batch, log, signal } = options;
   const start = performance.now();
   const ends: (() => Promise<void>)[] = [];
   const step = (text: string) => log(`\n${bold(text)}`);
   try {
     step("1. The service: a real `cdk deploy` into an AWS emulator on this machine");
     const bootstrapAnswers = new Map<string, Buffer>();
+    let functionCalls = 0;
     const running = await startStack({
       directory,
+      custody,
       log: (line) => log(`  ${line}`),
       signal,
       onBootstrapAnswer: (path, body) => bootstrapAnswers.set(path, body),
+      onMessagePlane: (path) => (functionCalls += path === "/keys" ? 0 : 1),
     });
     ends.push(() => running.stop());
     const { stack, stackFile } = running;
+    const kmsCalls = await countMessageKeyCalls(stack);
+    ends.push(() => kmsCalls.close());
 
     step("2. Between device and service: a recorder on the way to TLS, a hostile relay on the way of messages");
     const recorder = await startRecorder({ targetPort: Number(new URL(stack.bootstrapUrl).port) });
     ends.push(() => recorder.close());
     let tlsOpenAtFirstMessage = -1;
+    const collector = batch ? await startCollector(stack.messageUrl, join(directory, "collector")) : undefined;
+    if (collector) ends.push(() => collector.close());
     const relay = await startRelay({
-      upstream: stack.messageUrl,
+      upstream: collector?.url ?? stack.messageUrl,
       seed,
       repeatShare: 0.3,
       tamperShare: 0.3,
@@ -65,6 +95,7 @@ export async function demo(options: {
       },
     });
     ends.push(() => relay.close());
+    if (collector) log("  behind it a relay of the reference kind, which stores messages and sends them on in batches");
     log(`  the relay repeats 30 % of the messages and flips a bit in 30 % (seed ${seed})`);
 
     const work = join(directory, "work");
@@ -104,6 +135,15 @@ export async function demo(options: {
       ...["register", "--model", model, "--hardware", hardware],
       ...["--firmware-version", "1.0.0", "--firmware-counter", "0"],
     );
+    await cli.run(
+      "sealpost-device",
+      ...["send", stream, "--name", reading.name, "--unit", reading.unit, "--value", String(reading.value)],
+    );
+    const { deviceId: commanded } = deviceSchema.parse(JSON.parse(await readFile(join(home, "state.json"), "utf8")));
+    await cli.run("sealpost", "command", "send", commanded, command.name, "--arguments", command.arguments);
+    await writeExecutable(join(work, "commands"), command.name, command.output);
+    await cli.run("sealpost-device", "commands", "--run-in", "commands");
+    await cli.run("sealpost", "command", "list", commanded);
     await cli.run("sealpost-device", "check");
     await cli.run("sealpost-device", "update");
     await cli.run("sealpost-device", "boot");
@@ -113,10 +153,12 @@ export async function demo(options: {
     const secrets = await readSecrets(packageFile, home, bootstrapAnswers.get("/bootstrap/token"));
     await cli.run("sealpost-device", "deregister");
     await cli.run("sealpost", "audit", "list");
+    const events = await cli.run("sealpost", "events", "tail", "--for", "5s", "--json");
 
     step("6. The evidence, measured from the recorded bytes and the tables");
     const image = await readFile(imageFile);
     const tables = await readTables(stack.endpoint, stack.outputs, secrets.deviceId);
+    const published = readEvents(events, secrets.deviceId);
     const { leaked, ...searched } = searchRelay(relay, new Map([...secrets.map, ...messageIds(tables.journal)]));
     for (const leak of leaked) log(`  LEAK ${leak}`);
     const measured = {
@@ -124,7 +166,10 @@ export async function demo(options: {
       tlsOpenAtFirstMessage,
       ...searched,
       ...countMessages(relay),
+      ...perMessage(relay, { kmsCalls: kmsCalls.count(), functionCalls }),
       ...countEffects(tables.window, tables.journal),
+      readingFound: published.readings.some((text) => text.includes(JSON.stringify(reading.value))),
+      commandDone: published.types.includes("command.result"),
       firmwareSha256Matches: sha256(written.subarray(0, image.length)) === sha256(image),
       deviceStatus: String(tables.window["status"]),
       seconds: Math.round((performance.now() - start) / 100) / 10,
@@ -171,6 +216,10 @@ function tell(evidence: Evidence, log: (line: string) => void): void {
   );
   row("effects", "messages that took effect", String(evidence.effects));
   row("effectsTwice", "effects applied twice", String(evidence.effectsTwice));
+  row("readingFound", "the reading, in full, at the operator's subscriber", String(evidence.readingFound));
+  row("commandDone", "the command's result, at the operator's subscriber", String(evidence.commandDone));
+  row("kmsCallsPerMessage", "calls of KMS for message keys, a message", String(evidence.kmsCallsPerMessage));
+  row("functionCallsPerMessage", "calls of the message function, a message", String(evidence.functionCallsPerMessage));
   row(
     "firmwareSha256Matches",
     "firmware in the slot is the published file (SHA-256)",
@@ -222,6 +271,12 @@ async function readSecrets(packageFile: string, home: string, tokenAnswer: Buffe
     "serial number": serialNumber,
     model,
     hardware,
+    stream,
+    "name of a reading": reading.name,
+    "value of a reading": String(reading.value),
+    "command's name": command.name,
+    "command's arguments": command.arguments,
+    "command's output": command.output,
     ...Object.fromEntries(claimNames.map((name) => [`claim ${name}`, `"${name}":`])),
     ...Object.fromEntries(operations.map((name) => [`operation ${name}`, `"operation":"${name}"`])),
   };
@@ -248,6 +303,14 @@ function messageIds(journal: readonly Item[]): [string, Uint8Array][] {
     const jti = unique.endsWith(`-${action}`) ? unique.slice(0, -`-${action}`.length) : "";
     return jti === "" ? [] : [[`jti of ${action}`, Buffer.from(jti)] as [string, Uint8Array]];
   });
+}
+
+/** An executable that a device runs for a command of its name. */
+async function writeExecutable(folder: string, name: string, output: string): Promise<void> {
+  await mkdir(folder, { recursive: true });
+  const path = join(folder, name);
+  await writeFile(path, `#!/bin/sh\ncat > /dev/null\nprintf '%s' '${output}'\n`);
+  await chmod(path, 0o755);
 }
 
 async function installedImage(home: string): Promise<Buffer> {

@@ -21,6 +21,11 @@ export type Evidence = {
   readonly refusedByService: number;
   readonly effects: number;
   readonly effectsTwice: number;
+  /** Of KMS, for the keys that open requests and sign replies; a message is whatever the relay sent on, repeats included. */
+  readonly kmsCallsPerMessage: number;
+  readonly functionCallsPerMessage: number;
+  readonly readingFound: boolean;
+  readonly commandDone: boolean;
   readonly firmwareSha256Matches: boolean;
   readonly deviceStatus: string;
   readonly messages: readonly {
@@ -44,6 +49,8 @@ export const expectations: { readonly [Figure in keyof Evidence]?: (evidence: Om
   refusedByService: ({ refusedByService, damagedRequests }) => refusedByService === damagedRequests,
   effects: ({ effects }) => effects > 0,
   effectsTwice: ({ effectsTwice }) => effectsTwice === 0,
+  readingFound: ({ readingFound }) => readingFound,
+  commandDone: ({ commandDone }) => commandDone,
   firmwareSha256Matches: ({ firmwareSha256Matches }) => firmwareSha256Matches,
   deviceStatus: ({ deviceStatus }) => deviceStatus === "deregistered",
 };
@@ -89,6 +96,16 @@ export function countMessages(
       milliseconds: until - at,
     })),
   };
+}
+
+/** What the service was called for each message that the relay sent on. */
+export function perMessage(
+  relay: Relay,
+  { kmsCalls, functionCalls }: { readonly kmsCalls: number; readonly functionCalls: number },
+): Pick<Evidence, "kmsCallsPerMessage" | "functionCallsPerMessage"> {
+  const { messages, repeated } = relay.counts();
+  const each = (calls: number) => Math.round((100 * calls) / (messages + repeated)) / 100;
+  return { kmsCallsPerMessage: each(kmsCalls), functionCallsPerMessage: each(functionCalls) };
 }
 
 /**

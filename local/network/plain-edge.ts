@@ -13,6 +13,8 @@ export type PlainEdgeOptions = {
   readonly emulatorPort: number;
   /** 0, the default: a free one. */
   readonly port?: number;
+  /** Told the path of each request that goes to a function. */
+  readonly onForward?: (path: string) => void;
 };
 
 /**
@@ -22,9 +24,14 @@ export type PlainEdgeOptions = {
 export async function startPlainEdge(options: PlainEdgeOptions): Promise<Edge> {
   const agent = keepAliveAgent();
   const server = createServer((request, response) => {
-    const host = upstreamHost(plainPath(request.url) ?? "", options);
-    if (host === null) sendProblem(response, 404);
-    else forward(request, response, { port: options.emulatorPort, host, agent });
+    const path = plainPath(request.url) ?? "";
+    const host = upstreamHost(path, options);
+    if (host === null) {
+      sendProblem(response, 404);
+      return;
+    }
+    if (host !== options.distributionDomain) options.onForward?.(path);
+    forward(request, response, { port: options.emulatorPort, host, agent });
   });
   const port = await listen(server, options.port, "plain HTTP edge");
   return {
