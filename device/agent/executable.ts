@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { constants } from "node:fs";
 import { access, lstat } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { dirname, resolve } from "node:path";
 import type { Readable } from "node:stream";
 
 import { parseJson } from "@sealpost/protocol/token/strict.ts";
@@ -60,7 +60,8 @@ export async function findExecutable(
   name: string,
 ): Promise<{ readonly file: string } | { readonly absent: true } | { readonly unsafe: string }> {
   if (!/^[a-z][a-z0-9.-]{0,63}$/.test(name)) return { absent: true };
-  const file = join(folder, name);
+  // It runs in its own folder, where a path from ours leads nowhere.
+  const file = resolve(folder, name);
   try {
     const unsafe = (await judgeOwner(folder, "isDirectory")) ?? (await judgeOwner(file, "isFile"));
     if (unsafe !== undefined) return { unsafe };
@@ -96,9 +97,9 @@ export async function runExecutable(call: Call): Promise<Ended> {
     env: { PATH, LANG, ...call.environment },
     stdio: ["pipe", "pipe", "pipe"],
   });
-  const ended = new Promise<{ exit: number | null; by: NodeJS.Signals | null }>((resolve) => {
-    child.once("exit", (exit, by) => resolve({ exit, by }));
-    child.once("error", () => resolve({ exit: null, by: null }));
+  const ended = new Promise<{ exit: number | null; by: NodeJS.Signals | null }>((settle) => {
+    child.once("exit", (exit, by) => settle({ exit, by }));
+    child.once("error", () => settle({ exit: null, by: null }));
   });
   const { pid } = child;
   if (pid === undefined) {
@@ -207,5 +208,5 @@ async function logLines(stream: Readable, say: (line: string) => void): Promise<
 }
 
 function closed(stream: Readable): Promise<void> {
-  return new Promise((resolve) => stream.once("close", resolve).once("error", () => resolve()));
+  return new Promise((settle) => stream.once("close", settle).once("error", () => settle()));
 }

@@ -1,3 +1,5 @@
+import { resolve } from "node:path";
+
 import type { Command } from "commander";
 import * as z from "zod/mini";
 
@@ -31,7 +33,7 @@ export function registerCommands(program: Command): void {
         const say = (act: Act) => output.note(lineOf(act));
         await endLeftOver(keeper, say);
         const stop = new AbortController();
-        const environment = { SEALPOST_DEVICE_HOME: folder };
+        const environment = { SEALPOST_DEVICE_HOME: resolve(folder) };
         const runner = runnerFor({ keeper, say: (line) => output.note(line), environment, signal: stop.signal });
         const handled = await device.handleCommands({ handlers: commandsIn(runIn, timeout, runner, say), ask: true });
         await keeper.change({});

@@ -1,4 +1,4 @@
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 
 import type { Command } from "commander";
 import * as z from "zod/mini";
@@ -90,7 +90,7 @@ async function runAgent(home: Home, options: RunOptions, isJson = false): Promis
   const state = settling(ports.state);
   const devicePorts = { ...ports, state, messages: seenBy(ports.messages, () => manager.alive()) };
   const deviceOptions = { ...home.options, signal: stops.verbs };
-  const environment = { SEALPOST_DEVICE_HOME: folder };
+  const environment = { SEALPOST_DEVICE_HOME: resolve(folder) };
   const runnerOf = (keeper: RecordKeeper) =>
     runnerFor({ keeper, say: (line) => output.line(line), environment, signal: stops.executables });
   try {

@@ -36,7 +36,7 @@ const hardware = "board-rev-c-2026";
 const serialNumber = "SN-7G42-00018734-DEMO";
 const imageBytes = 10 * 1024 * 1024;
 const stream = "water-supply-demo";
-const reading = { name: "volume-of-cellar-7", unit: "m3", value: 47_110_815.25 };
+const reading = { name: "volume-of-cellar-7", unit: "m3", value: 4_711.081536475 };
 const command = {
   name: "valve.close-demo",
   arguments: '{"reason":"burst-pipe-in-lane-12"}',

@@ -1,6 +1,6 @@
 import { chmod, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 
@@ -47,6 +47,13 @@ describe("an executable", () => {
     const { ended, log } = await run('read line; echo "{\\"args\\": \\"$1 $2\\", \\"in\\": $line}"; echo "a b" >&2');
     expect(ended).toEqual({ kind: "done", output: { args: "valve c-1", in: { open: true } } });
     expect(log).toEqual(["a b"]);
+  });
+
+  test("ok/is found and started in a folder that is named relative to here", async () => {
+    await script("echo 1");
+    const found = await findExecutable(relative(process.cwd(), folder), "script");
+    if (!("file" in found)) throw new Error("not found");
+    expect((await run("echo 2", { file: found.file })).ended).toEqual({ kind: "done", output: 2 });
   });
 
   test("ok/prints nothing, and does not read", async () => {
