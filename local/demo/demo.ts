@@ -66,12 +66,14 @@ export async function demo(options: {
     step("1. The service: a real `cdk deploy` into an AWS emulator on this machine");
     const bootstrapAnswers = new Map<string, Buffer>();
     let functionCalls = 0;
+    let served = 0;
     const running = await startStack({
       directory,
       custody,
       log: (line) => log(`  ${line}`),
       signal,
       onBootstrapAnswer: (path, body) => bootstrapAnswers.set(path, body),
+      onFunctionLine: (line) => (served += line.includes('"function":"messages"') ? 1 : 0),
       onMessagePlane: (path) => (functionCalls += path === "/keys" ? 0 : 1),
     });
     ends.push(() => running.stop());
@@ -166,7 +168,7 @@ export async function demo(options: {
       tlsOpenAtFirstMessage,
       ...searched,
       ...countMessages(relay),
-      ...perMessage(relay, { kmsCalls: kmsCalls.count(), functionCalls }),
+      ...perMessage(served, { kmsCalls: kmsCalls.count(), functionCalls }),
       ...countEffects(tables.window, tables.journal),
       readingFound: published.readings.some((text) => text.includes(JSON.stringify(reading.value))),
       commandDone: published.types.includes("command.result"),

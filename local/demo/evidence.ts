@@ -21,7 +21,7 @@ export type Evidence = {
   readonly refusedByService: number;
   readonly effects: number;
   readonly effectsTwice: number;
-  /** Of KMS, for the keys that open requests and sign replies; a message is whatever the relay sent on, repeats included. */
+  /** Of KMS, for the keys that open requests and sign replies; a message is whatever reached the service, repeats included. */
   readonly kmsCallsPerMessage: number;
   readonly functionCallsPerMessage: number;
   readonly readingFound: boolean;
@@ -98,23 +98,23 @@ export function countMessages(
   };
 }
 
-/** What the service was called for each message that the relay sent on. */
+/** What the service was called for each message that reached it, by whichever way. */
 export function perMessage(
-  relay: Relay,
+  served: number,
   { kmsCalls, functionCalls }: { readonly kmsCalls: number; readonly functionCalls: number },
 ): Pick<Evidence, "kmsCallsPerMessage" | "functionCallsPerMessage"> {
-  const { messages, repeated } = relay.counts();
-  const each = (calls: number) => Math.round((100 * calls) / (messages + repeated)) / 100;
+  const each = (calls: number) => Math.round((1_000 * calls) / served) / 1_000;
   return { kmsCallsPerMessage: each(kmsCalls), functionCallsPerMessage: each(functionCalls) };
 }
 
 /**
- * Effects, from the tables. Each accepted message raised the revision of the device's window item by one and took one seq. The relay sends its
+ * Effects, from the tables. Each accepted message raised the revision of the device's window item by one and took one seq; so did each act of an operator, which took none. The relay sends its
  * repeat after the first copy was answered, so a service that forgot would execute it anew, and that shows as a revision above the number of
  * seqs, or as a second journal entry of the same act.
  */
 export function countEffects(window: Item, journal: readonly Item[]): Pick<Evidence, "effects" | "effectsTwice"> {
-  const revision = Number(window["revision"]);
+  const byOperators = journal.filter(({ actor }) => String(actor).startsWith("arn:")).length;
+  const revision = Number(window["revision"]) - byOperators;
   const accepted = Number(window["high"]);
   const actions = journal.map(({ action, detail }) => JSON.stringify([action, detail]));
   return { effects: revision, effectsTwice: revision - accepted + (actions.length - new Set(actions).size) };
