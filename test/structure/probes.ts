@@ -337,7 +337,7 @@ const runsIn = (name: string): Edit => ({
 const status: Probe = {
   adds: "a status of a device",
   files: 1,
-  rows: 7,
+  rows: 10,
   aim: "a type error until every table has it",
   edits: [
     {
@@ -354,7 +354,8 @@ const status: Probe = {
       row: true,
       replace: [[`    case "provisioned":\n`, `    case "suspended":\n    case "provisioned":\n`]],
     },
-    ...["registration", "firmware-check", "firmware-report", "renewal", "deregistration"].map(runsIn),
+    ...["registration", "readings", "commands-next", "commands-result"].map(runsIn),
+    ...["firmware-check", "firmware-report", "renewal", "deregistration"].map(runsIn),
   ],
 };
 
