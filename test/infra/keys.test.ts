@@ -75,7 +75,7 @@ test.each(["RootKey", "ReleaseKey"])("fails/%s denies every function of the stac
   );
   const roles = handlers.map(([, { Properties }]) => render(production, Properties?.["Role"]));
   const ours = roles.filter((role) => role.endsWith("/Role") && !role.includes("CustomResource"));
-  expect(ours).toHaveLength(5);
+  expect(ours).toHaveLength(6);
   expect(
     Principal.parse(deny?.principal)
       .AWS.map((role) => render(production, role))
