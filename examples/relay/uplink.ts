@@ -40,6 +40,14 @@ export function startUplink(store: Store, options: UplinkOptions, changed: () =>
 
   const pauseOf = (times: number) => Math.random() * Math.min(longestPauseMilliseconds, 1_000 * 2 ** times);
 
+  /** In the order in which they came; behind them those that were put off, most often last: one that breaks its batch lets all others pass. */
+  function mostWanted(): readonly Entry[] {
+    const times = ({ digest }: Entry) => putOff.get(digest)?.times ?? 0;
+    const [fresh, late]: [Entry[], Entry[]] = [[], []];
+    for (const entry of store.tokens()) (putOff.has(entry.digest) ? late : fresh).push(entry);
+    return [...fresh, ...late.toSorted((one, other) => times(one) - times(other))];
+  }
+
   /** The next batch, or how long to wait for one. */
   function nextBatch(): { readonly batch: Entry[] } | { readonly waitMilliseconds: number } {
     const now = Date.now();
@@ -47,7 +55,7 @@ export function startUplink(store: Store, options: UplinkOptions, changed: () =>
     let bytes = 0;
     let oldest = Number.POSITIVE_INFINITY;
     let due = now + 60_000;
-    for (const entry of store.tokens()) {
+    for (const entry of mostWanted()) {
       const later = putOff.get(entry.digest)?.due ?? 0;
       if (later > now) due = Math.min(due, later);
       if (later > now || batch.length === cap) continue;

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { text } from "node:stream/consumers";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 
 import { exportTo, importFrom } from "../../examples/relay/carry.ts";
 import { type RelayOptions, startRelay } from "../../examples/relay/server.ts";
@@ -21,6 +21,7 @@ beforeEach(async () => {
   ends.push(() => rm(folder, { recursive: true, force: true }));
 });
 afterEach(async () => {
+  vi.restoreAllMocks();
   for (const end of ends.splice(0).toReversed()) await end();
 });
 
@@ -124,6 +125,8 @@ describe("the relay of the examples", () => {
   });
 
   test("ok/one that breaks its batch keeps nobody else waiting", async () => {
+    // Every pause is half of the longest: the older one is due whenever the other is.
+    vi.spyOn(Math, "random").mockReturnValue(0.5);
     const upstream = await startUpstream();
     const relay = await start(upstream, { count: 2, waitSeconds: 20 });
     const poison = relay.post(token("poison")).catch(() => undefined);
