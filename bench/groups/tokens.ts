@@ -7,6 +7,7 @@ import { thumbprint } from "@sealpost/protocol/token/keys.ts";
 import { CompactEncrypt, CompactSign, compactDecrypt, compactVerify, importJWK } from "jose";
 
 import type { ContentKeyOpener } from "../../functions/custody/port.ts";
+import { nodeEngine } from "../../functions/engine/node-engine.ts";
 import { openRequest } from "../../test/support/open.ts";
 import { rawDevice } from "../../test/support/raw-device.ts";
 import { present, startService } from "../../test/support/service.ts";
@@ -66,7 +67,7 @@ async function ofSize(size: Size): Promise<Row[]> {
     sealRequestJose: { run: repeat(peer.jose.sealRequest) },
     open: { run: repeat(() => openRequest(service.messages, { openers: [opener] }, token)) },
     openBare: { run: repeat(peer.bare.open) },
-    sealReply: { run: repeat(() => sealReply(replyClaims, replySigner, { ...device.encryption.jwk })) },
+    sealReply: { run: repeat(() => sealReply(replyClaims, replySigner, { ...device.encryption.jwk }, nodeEngine)) },
     sealReplyBare: { run: repeat(peer.bare.sealReply) },
     sealReplyJose: { run: repeat(peer.jose.sealReply) },
     openReply: {

@@ -3,6 +3,7 @@ import { type KeyObject, createPrivateKey, createPublicKey, sign } from "node:cr
 import { ecdhEsA256kw } from "@sealpost/protocol/suites/ecdh-es-a256kw.ts";
 import { es256 } from "@sealpost/protocol/suites/es256.ts";
 import { p256JwkSchema } from "@sealpost/protocol/suites/p256.ts";
+import { derToRaw } from "@sealpost/protocol/token/der.ts";
 import { thumbprint } from "@sealpost/protocol/token/keys.ts";
 
 import { Fault } from "../fault/fault.ts";
@@ -70,8 +71,8 @@ export function epochServerKeys(ports: EpochPorts): ServerKeys {
     const { kid, alg, jwk, half } = epoch;
     if ("kmsKey" in half) return ports.kms.signer(half.kmsKey, epoch);
     const privateKey = halves.of("signing", epoch, half.wrapped);
-    const dsaEncoding = "ieee-p1363"; // r‖s (RFC 7518 §3.4)
-    return { kid, alg, jwk, sign: async (data) => sign("sha256", data, { key: await privateKey(), dsaEncoding }) };
+    // Asked for r‖s (RFC 7518 §3.4), OpenSSL's binding takes longer than to sign.
+    return { kid, alg, jwk, sign: async (data) => derToRaw(sign("sha256", data, await privateKey())) };
   };
   return {
     async at(now): Promise<PresentKeys> {
