@@ -33,7 +33,7 @@ export function makeHandler(ports: PublisherPorts) {
       logInvocation({ function: "publisher", ...fields, milliseconds: Math.round(performance.now() - started) });
     try {
       const { answer, fields } = await answerTo(input, ports);
-      log({ outcome: answer.parked > 0 ? "parked" : "published", ...answer, ...fields, cursor: undefined });
+      log({ outcome: answer.parked > 0 ? "parked" : "ok", ...answer, ...fields, cursor: undefined });
       return answer;
     } catch (error) {
       log(explain(error).fields);

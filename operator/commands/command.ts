@@ -1,24 +1,21 @@
 import { randomBytes } from "node:crypto";
-import { readFileSync } from "node:fs";
 import { setTimeout as pause } from "node:timers/promises";
 
-import { commandArgumentsSchema, commandIdSchema, commandNameSchema } from "@sealpost/protocol/exchanges/commands.ts";
-import { limits } from "@sealpost/protocol/limits.ts";
-import { idSchema } from "@sealpost/protocol/operator/act.ts";
+import { commandIdSchema, commandNameSchema } from "@sealpost/protocol/exchanges/commands.ts";
 import {
   type CommandDetail,
   type CommandState,
   type QueueCommandRequest,
-  commandValidSeconds,
 } from "@sealpost/protocol/operator/commands.ts";
 import { type Command, InvalidArgumentError, Option } from "commander";
 
-import { reasonOf } from "../credential-file.ts";
+import { argumentsOption, devicesOption, validOption } from "../command-words.ts";
 import { isoTime } from "../duration.ts";
 import { OperatorFault, isOperatorFault } from "../fault.ts";
 import { examples } from "../help.ts";
 import { durationOption, fitting, idOption } from "../options.ts";
 import { type PagingOptions, addPaging, collect, moreNote } from "../paging.ts";
+import { plainJson } from "../plain-json.ts";
 import type { Service } from "../service.ts";
 import { type Session, openSession } from "../session.ts";
 import { wholeCommandId, wholeDeviceId } from "../short-ids.ts";
@@ -322,16 +319,6 @@ function isOpen({ state }: CommandDetail): boolean {
   return state === "queued" || state === "delivered";
 }
 
-/** On a terminal a device's words are text: what would steer it is escaped, as JSON escapes. */
-function plainJson(value: unknown): string {
-  return JSON.stringify(value).replaceAll(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, (character) =>
-    Array.from(
-      { length: character.length },
-      (_, at) => String.raw`\u${character.charCodeAt(at).toString(16).padStart(4, "0")}`,
-    ).join(""),
-  );
-}
-
 /** 128 bits. None begins as an option does. */
 function newCommandId(): string {
   const id = randomBytes(16).toString("base64url");
@@ -349,53 +336,4 @@ function deviceOf(word = ""): string {
 
 function wrongUsage(message: string): OperatorFault {
   return new OperatorFault("usage", message, "--help lists options and shows examples");
-}
-
-/** All of it is looked at before anything is sent. */
-function devicesOption(path: string): readonly string[] {
-  const lines = readText(path)
-    .split("\n")
-    .map((line, index) => ({ id: line.replace(/#.*$/u, "").trim(), number: index + 1 }))
-    .filter(({ id }) => id !== "");
-  const seen = new Map<string, number>();
-  for (const { id, number } of lines) {
-    if (!idSchema.safeParse(id).success)
-      throw new InvalidArgumentError(`Line ${number} of ${path} is not a whole device id.`);
-    const earlier = seen.get(id);
-    if (earlier !== undefined)
-      throw new InvalidArgumentError(`Line ${number} of ${path} names the device of line ${earlier} again.`);
-    seen.set(id, number);
-  }
-  if (lines.length === 0) throw new InvalidArgumentError(`${path} names no device.`);
-  return lines.map(({ id }) => id);
-}
-
-function argumentsOption(given: string): QueueCommandRequest["arguments"] {
-  let json: unknown;
-  const source = given === "-" ? readText(0) : given.startsWith("@") ? readText(given.slice(1)) : given;
-  try {
-    json = JSON.parse(source);
-  } catch {
-    throw new InvalidArgumentError("It is not JSON.");
-  }
-  const { bytes, depth } = limits.commands;
-  const parsed = commandArgumentsSchema.safeParse(json);
-  if (parsed.success) return parsed.data;
-  throw new InvalidArgumentError(
-    `It is a JSON object of at most ${bytes} bytes, without white space, and at most ${depth} deep.`,
-  );
-}
-
-function readText(from: string | 0): string {
-  try {
-    return readFileSync(from, "utf8");
-  } catch (error) {
-    throw new InvalidArgumentError(`${from === 0 ? "Standard input" : from} cannot be read (${reasonOf(error)}).`);
-  }
-}
-
-function validOption(given: string): number {
-  const seconds = durationOption(given);
-  if (seconds <= commandValidSeconds.most) return seconds;
-  throw new InvalidArgumentError("It is at most 10 years.");
 }

@@ -14,6 +14,7 @@ import { isoTime } from "../duration.ts";
 import { OperatorFault } from "../fault.ts";
 import { examples } from "../help.ts";
 import { durationOption, fitting, idOption } from "../options.ts";
+import { plainJson } from "../plain-json.ts";
 import { openSession } from "../session.ts";
 import { wholeDeviceId } from "../short-ids.ts";
 import type { Stack } from "../stack.ts";
@@ -128,14 +129,6 @@ function detailOf({ type, detail }: PublishedEvent): string {
   const readings = type === readingsEventType ? readingsDetailSchema.safeParse(detail).data : undefined;
   if (!readings) return detailText(detail, (id) => id);
   const { stream, records } = readings;
-  const text = `${stream}  ${records.length === 1 ? "1 record" : `${records.length} records`}  ${asShown(records)}`;
+  const text = `${stream}  ${records.length === 1 ? "1 record" : `${records.length} records`}  ${plainJson(records)}`;
   return text.length <= longest ? text : `${text.slice(0, longest - 1)}…`;
-}
-
-/** JSON in ASCII: names and texts of a device must not move the cursor of whoever reads them. */
-function asShown(value: object): string {
-  return JSON.stringify(value).replace(
-    /[^ -~]/gu,
-    (character) => `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`,
-  );
 }
