@@ -13,17 +13,7 @@ import { issueCredential, journal, openBench, registryEntry } from "./support/be
 import { startLiveService } from "./support/live-service.ts";
 import { acceptedReadings } from "./support/readings.ts";
 import { makeRelease, publishRelease } from "./support/release.ts";
-
-/** mulberry32: chance that is the same in every run. */
-function seeded(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
+import { seeded } from "../support/seeded.ts";
 
 const seed = 7;
 const kills = 15;

@@ -7,38 +7,29 @@ import { limits } from "@sealpost/protocol/limits.ts";
 import { answerMessage, answerMessages } from "../../functions/receive/answer.ts";
 import { decodeReadings } from "../../functions/registry/readings.ts";
 import type { Put } from "../../functions/store/port.ts";
+import type { MessagePorts } from "../../functions/receive/ports.ts";
 import { itemBytes } from "../../functions/store/item-bytes.ts";
 import { rawDevice, registration } from "../support/raw-device.ts";
 import { type TestService, present, startService } from "../support/service.ts";
-import { type Claims, type Speaker, itemsOf, speaker } from "./speaker.ts";
+import { type Claims, type Speaker, itemsOf, recordedWrites, speaker } from "./speaker.ts";
 
 let service: TestService;
 let device: Speaker;
 let writes: (readonly Put[])[];
+let ports: MessagePorts;
 
 beforeEach(async () => {
   service = await startService();
   const raw = await rawDevice(service);
   device = await speaker(service, raw.deviceId, { signing: raw.signer, encryption: raw.encryption });
   await device.exchange(device.claims("register", registration, { seq: 1 }));
-  writes = [];
-});
-
-const ports = () => ({
-  ...service.messages,
-  store: {
-    read: service.store.read.bind(service.store),
-    write: async (puts: readonly Put[]) => {
-      writes.push(puts);
-      return service.store.write(puts);
-    },
-  },
+  ({ writes, ports } = recordedWrites(service));
 });
 
 const record = { time: present - 60, name: "active", unit: "Wh", sum: 12_345.678 };
 const measured = (seq: number, more: object = {}) =>
   device.claims("readings", { stream: "energy", records: [record], ...more }, { seq });
-const send = async (sent: Claims) => device.exchange(sent, { ports: ports() });
+const send = async (sent: Claims) => device.exchange(sent, { ports: ports });
 const put = () => writes.at(-1)?.[0]?.item ?? {};
 const decoded = (readings: unknown) => decodeReadings(readings instanceof Uint8Array ? readings : new Uint8Array());
 const stored = () => decoded(put()["readings"]);
@@ -105,7 +96,7 @@ describe("readings", () => {
   test("ok/of several messages in one write are all there, in order", async () => {
     const [first, second, third] = [measured(2), measured(3, { stream: "voltage" }), measured(4)];
     const sent = await Promise.all([first, second, first, third].map(async (each) => (await device.seal(each)).token));
-    await answerMessages(ports(), sent, present, () => false);
+    await answerMessages(ports, sent, present, () => false);
     expect(writes).toHaveLength(1);
     expect(stored().map(({ seq, stream }) => [seq, stream])).toEqual([
       [2, "energy"],

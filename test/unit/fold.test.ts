@@ -3,38 +3,29 @@ import { randomBytes } from "node:crypto";
 import { beforeEach, describe, expect, test } from "vitest";
 
 import { answerMessages } from "../../functions/receive/answer.ts";
+import type { MessagePorts } from "../../functions/receive/ports.ts";
 import { itemBytes } from "../../functions/store/item-bytes.ts";
 import type { Put } from "../../functions/store/port.ts";
 import { rawDevice, registration } from "../support/raw-device.ts";
 import { type TestService, present, startService } from "../support/service.ts";
-import { type Claims, type Speaker, actionsOf, newKeys, speaker, stored } from "./speaker.ts";
+import { type Claims, type Speaker, actionsOf, newKeys, recordedWrites, speaker, stored } from "./speaker.ts";
 
 let service: TestService;
 let device: Speaker;
 let writes: (readonly Put[])[];
+let ports: MessagePorts;
 
 beforeEach(async () => {
   service = await startService();
   const raw = await rawDevice(service);
   device = await speaker(service, raw.deviceId, { signing: raw.signer, encryption: raw.encryption });
-  writes = [];
-});
-
-const ports = () => ({
-  ...service.messages,
-  store: {
-    read: service.store.read.bind(service.store),
-    write: async (puts: readonly Put[]) => {
-      writes.push(puts);
-      return service.store.write(puts);
-    },
-  },
+  ({ writes, ports } = recordedWrites(service));
 });
 
 /** What became of each message, all in one batch. */
 async function folded(...sent: readonly (readonly [Speaker, Claims])[]) {
   const tokens = await Promise.all(sent.map(async ([by, claims]) => (await by.seal(claims)).token));
-  const answered = await answerMessages(ports(), tokens, present, () => false);
+  const answered = await answerMessages(ports, tokens, present, () => false);
   return answered.map(({ log }) => log["reason"] ?? log["outcome"]);
 }
 
@@ -108,7 +99,7 @@ describe("what a batch costs", () => {
     };
     const sent = [2, 3, 4].flatMap((seq) => all.map((by) => [by, measured(by, seq)] as const));
     const tokens = await Promise.all(sent.map(async ([by, claims]) => (await by.seal(claims)).token));
-    const counted = { ...ports(), store: { ...ports().store, read } };
+    const counted = { ...ports, store: { ...ports.store, read } };
     const answered = await answerMessages(counted, tokens, present, () => false);
     expect(answered.map(({ log }) => log["outcome"])).toEqual(sent.map(() => "ok"));
     expect(reads).toEqual([30]);
@@ -138,7 +129,7 @@ describe("what a batch costs", () => {
     const tokens = await Promise.all(
       seqs.map(async (seq) => (await device.seal(measured(device, seq, noise()))).token),
     );
-    const losing = { ...ports(), store: { ...ports().store, write } };
+    const losing = { ...ports, store: { ...ports.store, write } };
     const answered = await answerMessages(losing, tokens, present, () => false);
     const { window } = await stored(service, device.deviceId);
     expect(calls).toBe(9);

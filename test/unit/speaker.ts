@@ -12,7 +12,7 @@ import { type Answered, answerMessage } from "../../functions/receive/answer.ts"
 import type { MessagePorts } from "../../functions/receive/ports.ts";
 import { readDevice } from "../../functions/registry/device.ts";
 import { decideRevocation } from "../../functions/operator/devices.ts";
-import type { Item } from "../../functions/store/port.ts";
+import type { Item, Put } from "../../functions/store/port.ts";
 import { type AgreementKey, type SigningKey, agreementKey, signingKey } from "../support/keys.ts";
 import { type TestService, present, serviceId } from "../support/service.ts";
 
@@ -95,6 +95,22 @@ export async function stored({ store, messages }: TestService, deviceId: string)
   const device = await readDevice(store, deviceId, messages.generation);
   if (!device) throw new Error("no such device");
   return device;
+}
+
+/** The service's ports, and every write that goes through them. */
+export function recordedWrites({ messages, store }: TestService) {
+  const writes: (readonly Put[])[] = [];
+  const ports: MessagePorts = {
+    ...messages,
+    store: {
+      read: store.read.bind(store),
+      write: async (puts) => {
+        writes.push(puts);
+        return store.write(puts);
+      },
+    },
+  };
+  return { writes, ports };
 }
 
 /** Revokes as the operator API does. */
