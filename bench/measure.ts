@@ -37,7 +37,7 @@ export async function leastMicroseconds<Name extends string>(
   return least;
 }
 
-const warmUps = 4;
+const warmUps = 20;
 const mostTimes = 4_000;
 
 async function processorMicroseconds(subject: Omit<Subject, "name">, times: number): Promise<number> {

@@ -61,7 +61,7 @@ export const nodeEngine = {
     const iv = toBytes(randomBytes(a256gcm.ivBytes));
     const contentKey = createSecretKey(concatKdf(agreed, a256gcm.enc, a256gcm.keyBytes));
     const cipher = createCipheriv(cipherName, contentKey, iv).setAAD(codec.encodeAscii(text));
-    const ciphertext = cipher.update(codec.encodeAscii(jws));
+    const ciphertext = cipher.update(jws);
     cipher.final();
     return `${text}..${[iv, ciphertext, cipher.getAuthTag()].map(codec.encodeBase64url).join(".")}`;
   },

@@ -144,7 +144,7 @@ async function readClaims(
     mostBytes: Math.min(replyBytes, limits.tokenBytes),
     ...(seq === undefined ? {} : { seq }),
   };
-  const digest = messageDigest(raw);
+  const digest = messageDigest(raw, jws.payload);
   const field = claims.success ? (defectOf(claims.data) ?? reply.defect) : memberOf(claims.error);
   if (claims.success && field === undefined) {
     return { replyTo, message: { kind: "claims", claims: claims.data, digest } };

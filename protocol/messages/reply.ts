@@ -1,6 +1,6 @@
 import * as z from "zod/mini";
 
-import { type Signer, memberOf, parseClaims, parseJws, signJws, tokenTypes, verifyJws } from "../token/jws.ts";
+import { type Signer, memberOf, parseClaims, parseJws, signJwsBytes, tokenTypes, verifyJws } from "../token/jws.ts";
 import { base64url256, thumbprintSchema } from "../token/keys.ts";
 import { ifUsable } from "../documents/open.ts";
 import { limits } from "../limits.ts";
@@ -49,7 +49,7 @@ export async function sealReply(
   replyKey: EncryptionJwk | OneTimeJwk,
   engine: TokenEngine = portableEngine,
 ): Promise<string> {
-  const jws = await signJws(tokenTypes.reply, claims, signer, limits.padding.reply);
+  const jws = await signJwsBytes(tokenTypes.reply, claims, signer, limits.padding.reply);
   return engine.sealCompact(jws, { alg: replySuiteOf(replyKey).alg }, replyKey);
 }
 

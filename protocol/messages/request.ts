@@ -1,6 +1,6 @@
 import * as z from "zod/mini";
 
-import { type Jws, type Signer, memberOf, parseClaims, parseJws, signJws, tokenTypes } from "../token/jws.ts";
+import { type Jws, type Signer, memberOf, parseClaims, parseJws, signJwsBytes, tokenTypes } from "../token/jws.ts";
 import { type ServerKey } from "../documents/key-set.ts";
 import { serviceIdSchema, thumbprintSchema } from "../token/keys.ts";
 import { codec } from "../token/codec.ts";
@@ -56,11 +56,11 @@ export async function sealRequest(
   signer: Signer,
   serverKey: ServerKey,
 ): Promise<{ token: string; jws: string }> {
-  const jws = await signJws(tokenTypes.request, claims, signer, limits.padding.request);
+  const jws = await signJwsBytes(tokenTypes.request, claims, signer, limits.padding.request);
   const { kid, alg, jwk } = serverKey;
   const token = await portableEngine.sealCompact(jws, { alg, kid }, jwk);
   if (token.length > limits.tokenBytes) throw new TokenError("too-large", "request");
-  return { token, jws };
+  return { token, jws: codec.decodeAscii(jws) };
 }
 
 /** A request's JWE, read but not decrypted. */

@@ -16,8 +16,8 @@ export type TokenEngine = {
   verify(suite: SignatureSuite, jwk: Jwk, signed: Signed): boolean | Promise<boolean>;
   /** Under a content key that a custody recovered. Throws if it is not authentic. */
   decryptContent(contentKey: Bytes, sealed: SealedContent): Bytes | Promise<Bytes>;
-  /** Encrypts a compact JWS into a compact JWE with A256GCM, under a fresh content key and, for key agreement, a fresh ephemeral key. */
-  sealCompact(jws: string, header: SealHeader, jwk: Jwk): string | Promise<string>;
+  /** Encrypts the ASCII bytes of a compact JWS into a compact JWE with A256GCM, under a fresh content key and, for key agreement, a fresh ephemeral key. */
+  sealCompact(jws: Bytes, header: SealHeader, jwk: Jwk): string | Promise<string>;
 };
 
 type Bytes = Uint8Array<ArrayBuffer>;

@@ -27,7 +27,7 @@ export const portableEngine: TokenEngine = {
     return new Uint8Array(await crypto.subtle.decrypt(algorithm, key, text));
   },
   async sealCompact(jws, header, jwk) {
-    return new CompactEncrypt(new TextEncoder().encode(jws))
+    return new CompactEncrypt(jws)
       .setProtectedHeader(messageHeaderOf(header))
       .encrypt(await importPublicKey(jwk, header.alg));
   },

@@ -4,7 +4,7 @@ import { codec } from "./codec.ts";
 import { type Thumbprint, thumbprintSchema } from "./keys.ts";
 import { limits } from "../limits.ts";
 import { type Padding, paddedLength } from "./padding.ts";
-import { compactText, encodeBase64url, parseJson, splitCompact } from "./strict.ts";
+import { type Compact, encodeBase64url, parseJson, splitCompact } from "./strict.ts";
 import type { TokenEngine } from "../suites/engine.ts";
 import { portableEngine } from "../suites/portable-engine.ts";
 import { type SignatureAlgorithm, type SigningJwk, signatureSuiteOf, signatureSuites } from "../suites/suites.ts";
@@ -48,10 +48,27 @@ const utf8 = new TextEncoder();
  * @param padding with white space behind the claims; nothing is padded without it
  */
 export async function signJws(typ: TokenType, claims: object, signer: Signer, padding?: Padding): Promise<string> {
-  const header = encodeBase64url(JSON.stringify({ alg: signer.alg, kid: signer.kid, typ }));
-  const signingInput = `${header}.${encodeBase64url(payloadOf(claims, padding))}`;
-  const signature = await signer.sign(codec.encodeAscii(signingInput));
-  return `${signingInput}.${encodeBase64url(signature)}`;
+  return codec.decodeAscii(await signJwsBytes(typ, claims, signer, padding));
+}
+
+/** The same as ASCII bytes, for whom encrypts it. */
+export async function signJwsBytes(
+  typ: TokenType,
+  claims: object,
+  signer: Signer,
+  padding?: Padding,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const header = codec.encodeAscii(`${encodeBase64url(JSON.stringify({ alg: signer.alg, kid: signer.kid, typ }))}.`);
+  const signingInput = joined(header, codec.encodeBase64urlBytes(payloadOf(claims, padding)));
+  const signature = await signer.sign(signingInput);
+  return joined(signingInput, codec.encodeAscii(`.${encodeBase64url(signature)}`));
+}
+
+function joined(first: Uint8Array, second: Uint8Array): Uint8Array<ArrayBuffer> {
+  const whole = new Uint8Array(first.length + second.length);
+  whole.set(first);
+  whole.set(second, first.length);
+  return whole;
 }
 
 function payloadOf(claims: object, padding: Padding | undefined): Uint8Array {
@@ -67,12 +84,13 @@ function payloadOf(claims: object, padding: Padding | undefined): Uint8Array {
  * Reads a compact JWS of the given type without trusting a byte of it.
  * @throws TokenError `too-large` · `compact-form` · `base64url` · `jws-header`
  */
-export function parseJws(typ: TokenType, token: string | Uint8Array<ArrayBuffer>): Jws {
+export function parseJws(typ: TokenType, token: Compact): Jws {
   const jws = parseJwsIfKnown(typ, token);
   if (!jws) throw new TokenError("jws-header", "alg");
   return jws;
 }
 
+const period = 0x2e;
 const namedAlgorithmSchema = z.looseObject({ alg: z.string() });
 
 /**
@@ -80,9 +98,8 @@ const namedAlgorithmSchema = z.looseObject({ alg: z.string() });
  * @returns undefined for a signature by an algorithm that this version does not know
  * @throws TokenError as `parseJws`
  */
-export function parseJwsIfKnown(typ: TokenType, token: string | Uint8Array<ArrayBuffer>): Jws | undefined {
-  const text = typeof token === "string" ? token : compactText(token);
-  const [headerBytes, payload, signature] = splitCompact(text, 3, "jws");
+export function parseJwsIfKnown(typ: TokenType, token: Compact): Jws | undefined {
+  const [headerBytes, payload, signature] = splitCompact(token, 3, "jws");
   if (!headerBytes || !payload || !signature) throw new TokenError("compact-form", "jws");
   if (headerBytes.length > limits.headerBytes) throw new TokenError("too-large", "jws header");
   const named = parseJson(headerBytes, "jws header");
@@ -93,7 +110,7 @@ export function parseJwsIfKnown(typ: TokenType, token: string | Uint8Array<Array
   if (!header.success) throw new TokenError("jws-header", memberOf(header.error));
   if (signature.length !== suite?.signatureBytes) throw new TokenError("compact-form", "jws signature");
   const bytes = typeof token === "string" ? codec.encodeAscii(token) : token;
-  const signingInput = bytes.subarray(0, text.lastIndexOf("."));
+  const signingInput = bytes.subarray(0, bytes.lastIndexOf(period));
   return { bytes, alg: suite.alg, kid: header.data.kid, payload, signingInput, signature };
 }
 
@@ -131,10 +148,7 @@ export function memberOf(error: z.core.$ZodError): string {
 }
 
 /** SHA-256 of a compact token's text, base64url: what a reply names its request by. */
-export async function tokenDigest(
-  token: string | Uint8Array<ArrayBuffer>,
-  engine: TokenEngine = portableEngine,
-): Promise<string> {
+export async function tokenDigest(token: Compact, engine: TokenEngine = portableEngine): Promise<string> {
   return encodeBase64url(await engine.sha256(typeof token === "string" ? codec.encodeAscii(token) : token));
 }
 

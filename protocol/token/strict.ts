@@ -3,17 +3,21 @@ import { limits } from "../limits.ts";
 import { TokenError } from "./token-error.ts";
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-/** Allowed last characters where the final group holds 2 or 3: unused bits must be zero (RFC 4648 §3.5). */
-const lastOfTwo = /[AQgw]$/;
-const lastOfThree = /[AEIMQUYcgkosw048]$/;
+/** Last characters of a final group of 2 or 3: unused bits must be zero (RFC 4648 §3.5). */
+const lastOfTwo = "AQgw";
+const lastOfThree = "AEIMQUYcgkosw048";
 
 /**
  * Decodes unpadded, canonical base64url (RFC 7515 §2, RFC 4648 §3.5): exactly one text stands for each byte string.
+ * @param text also as its ASCII bytes
  * @throws TokenError `base64url`
  */
-export function decodeBase64url(text: string, what: string): Uint8Array<ArrayBuffer> {
+export function decodeBase64url(text: Compact, what: string): Uint8Array<ArrayBuffer> {
   const rest = text.length % 4;
-  const canonical = rest !== 1 && (rest !== 2 || lastOfTwo.test(text)) && (rest !== 3 || lastOfThree.test(text));
+  const end = text.at(-1) ?? "";
+  const last = typeof end === "string" ? end : String.fromCharCode(end);
+  const canonical =
+    rest === 0 || (rest === 2 && lastOfTwo.includes(last)) || (rest === 3 && lastOfThree.includes(last));
   const bytes = canonical ? codec.decodeBase64url(text) : null;
   if (!bytes) throw new TokenError("base64url", what);
   return bytes;
@@ -87,18 +91,30 @@ function closingQuote(text: string, from: number): number {
   }
 }
 
-/** The text of a decrypted compact serialisation, with every byte that does not belong there for `splitCompact` to refuse. */
-export function compactText(bytes: Uint8Array): string {
-  return codec.decodeAscii(bytes);
-}
+/** A compact serialisation, or a part of one: its text, or that text's ASCII bytes, with every byte that does not belong there for `splitCompact` to refuse. */
+export type Compact = string | Uint8Array<ArrayBuffer>;
 
 /**
  * Splits a compact serialisation (RFC 7515 §7.1, RFC 7516 §7.1) into its decoded parts.
  * @throws TokenError `too-large` · `compact-form` · `base64url`
  */
-export function splitCompact(token: string, parts: 3 | 5, what: string): Uint8Array<ArrayBuffer>[] {
+export function splitCompact(token: Compact, parts: 3 | 5, what: string): Uint8Array<ArrayBuffer>[] {
   if (token.length > limits.tokenBytes) throw new TokenError("too-large", what);
-  const texts = token.split(".", parts + 1);
+  const texts = typeof token === "string" ? token.split(".", parts + 1) : splitBytes(token, parts + 1);
   if (texts.length !== parts) throw new TokenError("compact-form", what);
   return texts.map((text) => decodeBase64url(text, what));
+}
+
+const period = 0x2e;
+
+/** As `split(".", most)` does a text. */
+function splitBytes(bytes: Uint8Array<ArrayBuffer>, most: number): Uint8Array<ArrayBuffer>[] {
+  const parts = [];
+  for (let from = 0; parts.length < most;) {
+    const end = codec.indexOf(bytes, period, from);
+    parts.push(bytes.subarray(from, end < 0 ? undefined : end));
+    if (end < 0) break;
+    from = end + 1;
+  }
+  return parts;
 }

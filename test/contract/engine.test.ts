@@ -11,7 +11,7 @@ import { thumbprint } from "@sealpost/protocol/token/keys.ts";
 import fc from "fast-check";
 
 import { nodeEngine } from "../../functions/engine/node-engine.ts";
-import { canonicalJson } from "../../functions/receive/digest.ts";
+import { asItStands, escaped, writeCanonical } from "../../functions/receive/digest.ts";
 import { rsaOpener } from "../support/software-custody.ts";
 import { agreementKey, signingKey } from "../support/keys.ts";
 import canonicalize from "canonicalize";
@@ -75,7 +75,7 @@ describe.each(engines)("engine: %s", (_, engine) => {
   test("ok/jose and the device open what it seals, fails/another key does not", async () => {
     const [key, other] = [await agreementKey(), await agreementKey()];
     for (const text of ["a.b.c", "A".repeat(200_000)]) {
-      const token = await engine.sealCompact(text, { alg: ecdhEs.alg }, key.jwk);
+      const token = await engine.sealCompact(new TextEncoder().encode(text), { alg: ecdhEs.alg }, key.jwk);
       const { plaintext, protectedHeader } = await compactDecrypt(token, key.pair.privateKey);
       expect(new TextDecoder().decode(plaintext)).toBe(text);
       expect(ecdhEs.header.safeParse(protectedHeader).success).toBe(true);
@@ -89,7 +89,9 @@ describe.each(engines)("engine: %s", (_, engine) => {
     expect(await engine.isUsable(jwk, ecdhEs.alg)).toBe(true);
     const off = { ...jwk, y: other.jwk.y };
     for (let time = 0; time < 2; time += 1) expect(await engine.isUsable(off, ecdhEs.alg)).toBe(false);
-    await expect((async () => engine.sealCompact("a.b.c", { alg: ecdhEs.alg }, off))()).rejects.toBeInstanceOf(Error);
+    await expect(
+      (async () => engine.sealCompact(signed.signingInput, { alg: ecdhEs.alg }, off))(),
+    ).rejects.toBeInstanceOf(Error);
     await expect((async () => engine.verify(es256, off, signed))()).rejects.toBeInstanceOf(Error);
   });
 });
@@ -99,6 +101,7 @@ const signed = { signingInput: new Uint8Array(10), signature: new Uint8Array(64)
 describe("codecs", () => {
   const node = nodeCodec();
   const codecs: Codec[] = node ? [node, webCodec] : [webCodec];
+  const utf8 = new TextEncoder();
   const alphabet = "ABab09-_-_-_+/= \n\u0000\u00c4\u0141\ud800";
 
   test("ok/both accept and refuse the same, and read the same", () => {
@@ -109,6 +112,7 @@ describe("codecs", () => {
         fc.pre(text.length % 4 !== 1);
         const [ours, theirs] = codecs.map((codec) => codec.decodeBase64url(text));
         expect(ours).toEqual(theirs);
+        for (const codec of codecs) expect(codec.decodeBase64url(utf8.encode(text))).toEqual(theirs);
       }),
       { numRuns: 3_000 },
     );
@@ -123,8 +127,28 @@ describe("codecs", () => {
       fc.property(fc.uint8Array({ maxLength: 100 }), (bytes) => {
         const [ours, theirs] = codecs.map((codec) => codec.encodeBase64url(bytes));
         expect(ours).toBe(theirs);
+        for (const codec of codecs) expect(codec.encodeBase64urlBytes(bytes)).toEqual(utf8.encode(theirs));
       }),
     );
+  });
+
+  test("ok/of any size, fails/one character that does not belong, wherever it is", () => {
+    for (const size of [12_287, 12_288, 12_289, 24_576, 40_000]) {
+      const bytes = new Uint8Array(size).map((_, n) => n * 7 + (n >> 8));
+      const text = Buffer.from(bytes).toString("base64url");
+      for (const codec of codecs) {
+        expect(codec.encodeBase64url(bytes)).toBe(text);
+        expect(codec.encodeBase64urlBytes(bytes)).toEqual(utf8.encode(text));
+        expect(codec.decodeBase64url(text)).toEqual(bytes);
+        expect(codec.decodeBase64url(utf8.encode(text))).toEqual(bytes);
+        for (const at of [0, 16_383, 16_384, text.length - 1].filter((at) => at < text.length)) {
+          for (const wrong of ["=", "+", "/", " ", "\u00c4"]) {
+            const broken = Buffer.from(`${text.slice(0, at)}${wrong}${text.slice(at + 1)}`, "latin1");
+            expect(codec.decodeBase64url(new Uint8Array(broken))).toBeNull();
+          }
+        }
+      }
+    }
   });
 });
 
@@ -141,8 +165,13 @@ describe("canonical JSON", () => {
     }));
     fc.assert(
       fc.property(value, (value) => {
-        const parsed: unknown = JSON.parse(JSON.stringify(value));
-        expect(canonicalJson(parsed)).toBe(canonicalize(parsed));
+        const text = JSON.stringify(value);
+        const parsed: unknown = JSON.parse(text);
+        for (const writeString of text.includes("\\") ? [escaped] : [escaped, asItStands]) {
+          const pieces: string[] = [];
+          writeCanonical(parsed, writeString, (piece) => pieces.push(piece));
+          expect(pieces.join("")).toBe(canonicalize(parsed));
+        }
       }),
       { numRuns: 2_000 },
     );
