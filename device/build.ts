@@ -3,10 +3,11 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 
-import { type BuildOptions, build } from "esbuild";
+import { build } from "esbuild";
 
 import { copyDeclarations } from "../build/declarations.ts";
 import { writeLicences } from "../build/licences.ts";
+import { programOptions } from "../build/program.ts";
 
 /** Makes `dist/`: what the published package holds. Everything is bundled; whoever installs it installs nothing else. */
 
@@ -16,26 +17,17 @@ const dist = join(here, "dist");
 const types = join(dist, "types");
 
 await rm(dist, { recursive: true, force: true });
-const options = {
+const sdk = await build({
+  ...programOptions,
+  banner: {},
+  minify: false,
   absWorkingDir: root,
   outdir: dist,
-  bundle: true,
-  format: "esm",
-  platform: "node",
-  target: "node20",
-  mainFields: ["module", "main"],
-  logLevel: "warning",
-  metafile: true,
-} as const satisfies BuildOptions;
-const sdk = await build({
-  ...options,
   entryPoints: entries("index.ts", "node.ts"),
   splitting: true,
   chunkNames: "chunks/[name]-[hash]",
 });
-// commander is CommonJS and requires what Node brings.
-const js = 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);';
-const cli = await build({ ...options, entryPoints: entries("cli.ts"), banner: { js }, minify: true });
+const cli = await build({ ...programOptions, absWorkingDir: root, outdir: dist, entryPoints: entries("cli.ts") });
 await writeLicences([sdk.metafile, cli.metafile], root, join(dist, "LICENSES"));
 await promisify(execFile)("npx", ["tsc", "-p", join(here, "tsconfig.json")], { cwd: here });
 await copyDeclarations({ from: join(types, "device"), to: dist, entries: ["index.d.ts", "node.d.ts"] });

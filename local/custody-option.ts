@@ -1,4 +1,4 @@
-import type { LocalCustody } from "./emulator/deploy.ts";
+import type { LocalCustody } from "./emulator/synthesis.ts";
 
 /** What `--custody` names: the same for both uses. */
 export const custodyHelp = "--custody <name>      where message keys live: kms (default) or epoch";

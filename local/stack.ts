@@ -1,11 +1,11 @@
 import { createWriteStream } from "node:fs";
-import { mkdir, rm } from "node:fs/promises";
+import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { finished } from "node:stream/promises";
 
 import { emulatorRegion } from "./emulator/aws-environment.ts";
 import { issueEdgeCertificates } from "./network/certificates.ts";
-import { deploy, type LocalCustody, type StackOutputs } from "./emulator/deploy.ts";
+import { deploy, type StackOutputs } from "./emulator/deploy.ts";
 import { type Emulator, startEmulator } from "./emulator/emulator.ts";
 import { LocalFault } from "./fault.ts";
 import { assertPortAvailable } from "./network/listen.ts";
@@ -14,6 +14,7 @@ import { startPlainEdge } from "./network/plain-edge.ts";
 import { publishTrust } from "./emulator/publish-trust.ts";
 import { preparePython } from "./emulator/python.ts";
 import { repository } from "./repository.ts";
+import { type LocalCustody, synthesise } from "./emulator/synthesis.ts";
 import { type LocalStack, writeStackFile } from "./stack-file.ts";
 import { startTlsEdge } from "./network/tls-edge.ts";
 
@@ -60,8 +61,9 @@ export async function startStack(options: StackOptions): Promise<RunningStack> {
   const ends: (() => Promise<void>)[] = [];
   let stopping: Promise<void> | undefined;
   const stop = (): Promise<void> => (stopping ??= endAll(ends, directory));
+  const failed = new AbortController();
   const watched = {
-    ...(options.signal ? { signal: options.signal } : {}),
+    signal: options.signal ? AbortSignal.any([options.signal, failed.signal]) : failed.signal,
     ...(options.started ? { started: options.started } : {}),
   };
   try {
@@ -69,11 +71,29 @@ export async function startStack(options: StackOptions): Promise<RunningStack> {
     await assertPortAvailable(options.plainPort ?? 0, "plain HTTP edge");
     await mkdir(logs, { recursive: true });
     await removeRunFiles(directory);
+    const deployment = {
+      projectDirectory,
+      directory,
+      logPath: join(logs, "deploy.log"),
+      ...(options.custody ? { custody: options.custody } : {}),
+      ...watched,
+    };
+    await writeFile(deployment.logPath, "");
+    // Beside the installation of the emulator, which is as long.
+    const synthesis = timed(log, "stack synthesised", () => synthesise(deployment));
+    const ended = synthesis.then(
+      () => undefined,
+      () => undefined,
+    );
+    ends.push(async () => {
+      failed.abort();
+      await ended;
+    });
     const python = await preparePython({
       directory: join(repository, ".local", "venv"),
       requirements: join(import.meta.dirname, "emulator", "requirements.txt"),
       log,
-      ...(options.signal ? { signal: options.signal } : {}),
+      signal: watched.signal,
     });
     const functionLog = createWriteStream(join(logs, "functions.log"));
     ends.push(async () => {
@@ -93,15 +113,9 @@ export async function startStack(options: StackOptions): Promise<RunningStack> {
       }),
     );
     ends.push(() => emulator.stop());
+    const assembly = await synthesis;
     const outputs = await timed(log, "stack deployed", () =>
-      deploy({
-        endpoint: emulator.endpoint,
-        projectDirectory,
-        directory,
-        logPath: join(logs, "deploy.log"),
-        ...(options.custody ? { custody: options.custody } : {}),
-        ...watched,
-      }),
+      deploy({ ...deployment, endpoint: emulator.endpoint, assembly }),
     );
     const credentials = await createOperatorUser(emulator.endpoint, outputs);
     const certificates = issueEdgeCertificates();

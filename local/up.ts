@@ -2,7 +2,7 @@ import { join, relative } from "node:path";
 import { parseArgs } from "node:util";
 
 import { custodyHelp, readCustody } from "./custody-option.ts";
-import type { LocalCustody } from "./emulator/deploy.ts";
+import type { LocalCustody } from "./emulator/synthesis.ts";
 import { cleanUp } from "./process/clean-up.ts";
 import { LocalFault } from "./fault.ts";
 import { tellReason } from "./reasons.ts";

@@ -14,12 +14,13 @@ import { LocalFault } from "../fault.ts";
 import { startRecorder } from "../network/recorder.ts";
 import { startRelay } from "../network/relay.ts";
 import { repository } from "../repository.ts";
-import type { LocalCustody } from "../emulator/deploy.ts";
+import type { LocalCustody } from "../emulator/synthesis.ts";
 import { startStack } from "../stack.ts";
 import { startCollector } from "./collector.ts";
 import { countMessageKeyCalls } from "./message-key-calls.ts";
 import { readEvents } from "./published.ts";
 import { commandLine } from "./command-line.ts";
+import { buildPrograms } from "./programs.ts";
 import {
   type Evidence,
   countEffects,
@@ -108,12 +109,15 @@ export async function demo(options: {
     const imageFile = join(work, "firmware-2.0.0.bin");
     await writeFile(imageFile, randomBytes(imageBytes));
     const cli = commandLine(
+      await buildPrograms(join(directory, "programs")),
       { sealpost: ["--stack", stackFile], "sealpost-device": ["--home", home, "--via", relay.url] },
       work,
       log,
     );
 
     step("3. The operator enrols a device and publishes 10 MiB of firmware");
+    const subscriber = cli.start("sealpost", "events", "tail", "--json");
+    ends.push(async () => subscriber.kill());
     const bootstrapUrl = `https://localhost:${recorder.port}/bootstrap`;
     await cli.run(
       "sealpost",
@@ -155,7 +159,9 @@ export async function demo(options: {
     const secrets = await readSecrets(packageFile, home, bootstrapAnswers.get("/bootstrap/token"));
     await cli.run("sealpost-device", "deregister");
     await cli.run("sealpost", "audit", "list");
-    const events = await cli.run("sealpost", "events", "tail", "--for", "5s", "--json");
+    const events = await subscriber.endWhen((printed) =>
+      readEvents(printed, secrets.deviceId).types.includes("device.deregistered"),
+    );
 
     step("6. The evidence, measured from the recorded bytes and the tables");
     const image = await readFile(imageFile);

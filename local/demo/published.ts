@@ -7,6 +7,7 @@ import { publishedEventSchema, readingsEventType } from "@sealpost/protocol/oper
 export function readEvents(lines: string, deviceId: string) {
   const events = lines
     .split("\n")
+    .slice(0, -1) // whole lines
     .filter((line) => line.startsWith("{"))
     .map((line) => publishedEventSchema.parse(JSON.parse(line)))
     .filter((event) => event.deviceId === deviceId);

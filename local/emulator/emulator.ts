@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdir, open, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { get } from "node:http";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { Readable } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
@@ -85,8 +85,8 @@ async function launch(options: EmulatorOptions, port: number): Promise<Emulator>
       BIND_HOST: loopback,
       GATEWAY_PORT: String(port),
       IOT_MTLS_ENABLED: "0",
-      // Beside measures.py, in the repository.
-      PYTHONDONTWRITEBYTECODE: "1",
+      // Its packages are installed without; nothing of it belongs beside measures.py, in the repository.
+      PYTHONPYCACHEPREFIX: join(dirname(options.python), "..", "compiled"),
       PYTHONUNBUFFERED: "1",
     },
     // The first pipe, open, is a sign of life (emulator.py); the last carries what functions print (measures.py).

@@ -5,7 +5,7 @@ import { basename, join } from "node:path";
 
 import { LocalFault } from "../fault.ts";
 import { processExists } from "../process/process-identity.ts";
-import { lastLines, runCommand } from "../process/run-command.ts";
+import { type Command, lastLines, runCommand } from "../process/run-command.ts";
 
 const candidates = ["python3", "python3.14", "python3.13", "python3.12", "python3.11", "python3.10"] as const;
 const oldestMinor = 10;
@@ -53,20 +53,22 @@ export async function preparePython(options: PythonOptions): Promise<string> {
   options.log(`installing Python packages (${name}.txt, once) into ${home}`);
   const bound = { environment, logPath, ...(options.signal ? { signal: options.signal } : {}) };
   try {
+    const ownPip = await installsElsewhere(base, bound);
     const created = await runCommand({
       ...bound,
       file: base.file,
-      arguments: ["-m", "venv", building],
+      arguments: ["-m", "venv", ...(ownPip ? ["--without-pip"] : []), building],
       timeoutMilliseconds: venvTimeoutMilliseconds,
     });
     if (created.exitCode !== 0) throw venvMissing(base, created.output);
+    const inside = join(building, "bin", "python");
     const installed = await runCommand({
       ...bound,
-      file: join(building, "bin", "python"),
+      file: ownPip ? base.file : inside,
       arguments: [
-        "-m",
-        "pip",
-        "install",
+        ...["-m", "pip", ...(ownPip ? [`--python=${inside}`] : []), "install"],
+        // What is used is compiled when it is first run.
+        "--no-compile",
         "--disable-pip-version-check",
         "--no-input",
         "--require-hashes",
@@ -82,6 +84,21 @@ export async function preparePython(options: PythonOptions): Promise<string> {
   } finally {
     await rm(building, { recursive: true, force: true });
   }
+}
+
+/** Whether its pip can install into another environment (from 22.3), which then need not get one: that takes longer than all the rest. */
+async function installsElsewhere(
+  { file }: BasePython,
+  bound: Pick<Command, "environment" | "logPath" | "signal">,
+): Promise<boolean> {
+  const told = await runCommand({
+    ...bound,
+    file,
+    arguments: ["-m", "pip", "--version"],
+    timeoutMilliseconds: probeTimeoutMilliseconds,
+  });
+  const [, major = 0, minor = 0] = /^pip (\d+)\.(\d+)/u.exec(told.output)?.map(Number) ?? [];
+  return told.exitCode === 0 && (major > 22 || (major === 22 && minor >= 3));
 }
 
 type BasePython = { readonly file: string; readonly version: string };

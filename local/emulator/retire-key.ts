@@ -3,7 +3,8 @@ import { GetFunctionConfigurationCommand, LambdaClient } from "@aws-sdk/client-l
 import { LocalFault } from "../fault.ts";
 import { type LocalStack, writeStackFile } from "../stack-file.ts";
 import { emulatorClient } from "./aws-environment.ts";
-import { type DeployOptions, type LocalCustody, deploy } from "./deploy.ts";
+import { type DeployOptions, deploy } from "./deploy.ts";
+import type { LocalCustody } from "./synthesis.ts";
 
 export type RetireKeyOptions = Pick<DeployOptions, "projectDirectory" | "directory" | "logPath" | "signal"> & {
   readonly stack: LocalStack;

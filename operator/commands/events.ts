@@ -21,8 +21,8 @@ import type { Stack } from "../stack.ts";
 
 type TailOptions = { readonly type?: string; readonly device?: string; readonly for?: number };
 
-/** One wait for what comes; SQS allows 20. */
-const waitSeconds = 10;
+/** One wait for what comes. A local stack waits it out also when nobody does any more. */
+const waitSeconds = 2;
 const longest = 160;
 
 export function addEventsCommands(program: Command): void {
