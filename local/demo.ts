@@ -15,7 +15,8 @@ messages through a relay that records, repeats and damages them. Ends with the e
 
   --seed <text>         decides which messages the relay repeats and damages (default: parcel)
   ${custodyHelp}
-  --batch               messages go through a relay that stores them and sends them on in batches
+  --batch               messages go through a relay that stores them and sends them on in batches, beside those of a
+                        fleet of 50 devices
   --help                this text
 
 Exit codes: 0 every figure holds, 1 one does not or something failed, 2 wrong options.`;

@@ -18,10 +18,10 @@ export type CommandLine = {
 
 export type Running = {
   /**
-   * Waits until what it printed holds, for a time, ends it as Ctrl-C does, and shows what it printed.
+   * Waits until what it printed holds, for a time, ends it as Ctrl-C does, and shows the lines of one subject.
    * @returns what it printed on standard output
    */
-  endWhen(holds: (printed: string) => boolean): Promise<string>;
+  endWhen(holds: (printed: string) => boolean, subject: string): Promise<string>;
   /** Ends it at once. */
   kill(): void;
 };
@@ -79,13 +79,16 @@ export function commandLine(
       const { child, printed, done } = launch(program, words);
       child.stderr?.resume();
       return {
-        async endWhen(holds) {
+        async endWhen(holds, subject) {
           const until = Date.now() + patienceMilliseconds;
           while (child.exitCode === null && Date.now() < until && !holds(printed.text)) await delay(lookMilliseconds);
           child.kill("SIGINT");
           const text = await done;
           show(program, words);
-          for (const line of text.trimEnd().split("\n")) log(`    ${line}`);
+          const lines = text.trimEnd().split("\n");
+          const shown = lines.filter((line) => line.includes(subject));
+          for (const line of shown) log(`    ${line}`);
+          if (shown.length < lines.length) log(`    … and ${lines.length - shown.length} of others`);
           return text;
         },
         kill: () => void child.kill("SIGKILL"),

@@ -15,13 +15,15 @@ import { startRecorder } from "../network/recorder.ts";
 import { startRelay } from "../network/relay.ts";
 import { repository } from "../repository.ts";
 import type { LocalCustody } from "../emulator/synthesis.ts";
-import { startStack } from "../stack.ts";
+import { type RunningStack, startStack } from "../stack.ts";
 import { startCollector } from "./collector.ts";
 import { countMessageKeyCalls } from "./message-key-calls.ts";
+import { type Fleet, countFound, enrolFleet, registerFleet, sendReadings, sentBy } from "./fleet.ts";
 import { readEvents } from "./published.ts";
 import { commandLine } from "./command-line.ts";
 import { buildPrograms } from "./programs.ts";
 import {
+  type Calls,
   type Evidence,
   countEffects,
   countMessages,
@@ -86,7 +88,7 @@ export async function demo(options: {
     const recorder = await startRecorder({ targetPort: Number(new URL(stack.bootstrapUrl).port) });
     ends.push(() => recorder.close());
     let tlsOpenAtFirstMessage = -1;
-    const collector = batch ? await startCollector(stack.messageUrl, join(directory, "collector")) : undefined;
+    const collector = batch ? await startCollector(stack.messageUrl, join(directory, "collector"), 0.1) : undefined;
     if (collector) ends.push(() => collector.close());
     const relay = await startRelay({
       upstream: collector?.url ?? stack.messageUrl,
@@ -109,7 +111,7 @@ export async function demo(options: {
     const imageFile = join(work, "firmware-2.0.0.bin");
     await writeFile(imageFile, randomBytes(imageBytes));
     const cli = commandLine(
-      await buildPrograms(join(directory, "programs")),
+      await buildPrograms(join(work, "programs")),
       { sealpost: ["--stack", stackFile], "sealpost-device": ["--home", home, "--via", relay.url] },
       work,
       log,
@@ -134,6 +136,11 @@ export async function demo(options: {
       "4. The device: one TLS connection, on which credential, first token and certificates pass; then it is closed",
     );
     await cli.run("sealpost-device", "bootstrap", "--package", "credential.json");
+    const tokenAnswer = bootstrapAnswers.get("/bootstrap/token");
+    // Beside the story, which goes on.
+    const gathering = batch ? gatherFleet(running, join(directory, "mailboxes")) : undefined;
+    gathering?.catch(() => undefined);
+    ends.push(async () => (await gathering?.catch(() => undefined))?.close());
 
     step("5. From now on sealed messages alone, over plain HTTP, through the relay");
     await cli.run(
@@ -156,17 +163,37 @@ export async function demo(options: {
     await cli.run("sealpost-device", "renew");
     await cli.run("sealpost", "device", "list");
     const written = await installedImage(home);
-    const secrets = await readSecrets(packageFile, home, bootstrapAnswers.get("/bootstrap/token"));
+    const secrets = await readSecrets(packageFile, home, tokenAnswer);
     await cli.run("sealpost-device", "deregister");
     await cli.run("sealpost", "audit", "list");
-    const events = await subscriber.endWhen((printed) =>
-      readEvents(printed, secrets.deviceId).types.includes("device.deregistered"),
-    );
+
+    const callsUntilNow = (): Calls => ({ messages: served, functionCalls, kmsCalls: kmsCalls.count() });
+    let calls: Calls | undefined;
+    let fleet: Fleet = [];
+    if (gathering) {
+      step("   Beside it a fleet, which puts its readings into mailboxes of a relay that collects them");
+      ({ fleet } = await gathering);
+      await registerFleet(fleet);
+      log(`  ${fleet.length} devices are enrolled and registered`);
+      const before = callsUntilNow();
+      const messages = await sendReadings(fleet);
+      const after = callsUntilNow();
+      calls = {
+        messages,
+        functionCalls: after.functionCalls - before.functionCalls,
+        kmsCalls: after.kmsCalls - before.kmsCalls,
+      };
+      log(`  ${messages} messages with readings were answered, and each device accepted its own replies`);
+    }
+    const events = await subscriber.endWhen((printed) => {
+      const { types, readings } = readEvents(printed);
+      return types(secrets.deviceId).includes("device.deregistered") && countFound(fleet, readings) === sentBy(fleet);
+    }, secrets.deviceId);
 
     step("6. The evidence, measured from the recorded bytes and the tables");
     const image = await readFile(imageFile);
     const tables = await readTables(stack.endpoint, stack.outputs, secrets.deviceId);
-    const published = readEvents(events, secrets.deviceId);
+    const published = readEvents(events);
     const { leaked, ...searched } = searchRelay(relay, new Map([...secrets.map, ...messageIds(tables.journal)]));
     for (const leak of leaked) log(`  LEAK ${leak}`);
     const measured = {
@@ -174,10 +201,21 @@ export async function demo(options: {
       tlsOpenAtFirstMessage,
       ...searched,
       ...countMessages(relay),
-      ...perMessage(served, { kmsCalls: kmsCalls.count(), functionCalls }),
+      ...perMessage(calls ?? callsUntilNow()),
+      callsOfRun: callsUntilNow(),
+      custody: custody.signing,
+      ...(batch
+        ? {
+            fleet: {
+              devices: fleet.length,
+              readings: sentBy(fleet),
+              readingsFound: countFound(fleet, published.readings),
+            },
+          }
+        : {}),
       ...countEffects(tables.window, tables.journal),
-      readingFound: published.readings.some((text) => text.includes(JSON.stringify(reading.value))),
-      commandDone: published.types.includes("command.result"),
+      readingFound: published.readings(secrets.deviceId).some((text) => text.includes(JSON.stringify(reading.value))),
+      commandDone: published.types(secrets.deviceId).includes("command.result"),
       firmwareSha256Matches: sha256(written.subarray(0, image.length)) === sha256(image),
       deviceStatus: String(tables.window["status"]),
       seconds: Math.round((performance.now() - start) / 100) / 10,
@@ -190,12 +228,25 @@ export async function demo(options: {
   }
 }
 
+/** A fleet that is enrolled, and the relay with its mailboxes. */
+async function gatherFleet(running: RunningStack, store: string) {
+  // Long enough for all of them to come, however slow the machine: a full batch waits for nobody.
+  const relay = await startCollector(running.stack.messageUrl, store, 5);
+  try {
+    return { fleet: await enrolFleet(running, relay.url), close: relay.close };
+  } catch (error) {
+    await relay.close();
+    throw error;
+  }
+}
+
 /** Names of the figures that do not hold. */
 export function failures(evidence: Omit<Evidence, "ok">): string[] {
   return Object.entries(expectations).flatMap(([figure, holds]) => (holds(evidence) ? [] : [figure]));
 }
 
 function tell(evidence: Evidence, log: (line: string) => void): void {
+  const { callsOfRun } = evidence;
   const wrong: ReadonlySet<string> = new Set(failures(evidence));
   const row = (figure: keyof Evidence, label: string, value: string) => {
     const mark = figure in expectations ? (wrong.has(figure) ? styleText("red", "✗") : styleText("green", "✓")) : " ";
@@ -226,6 +277,16 @@ function tell(evidence: Evidence, log: (line: string) => void): void {
   row("effectsTwice", "effects applied twice", String(evidence.effectsTwice));
   row("readingFound", "the reading, in full, at the operator's subscriber", String(evidence.readingFound));
   row("commandDone", "the command's result, at the operator's subscriber", String(evidence.commandDone));
+  if (evidence.fleet) {
+    const { devices, readings, readingsFound } = evidence.fleet;
+    row("fleet", `of ${readings} readings of a fleet of ${devices}, at the subscriber`, String(readingsFound));
+  }
+  row("calls", "messages whose calls are counted", String(evidence.calls.messages));
+  row(
+    "callsOfRun",
+    "… and in the whole run, with calls",
+    `${callsOfRun.messages}, ${callsOfRun.kmsCalls} of KMS, ${callsOfRun.functionCalls} of the function`,
+  );
   row("kmsCallsPerMessage", "calls of KMS for message keys, a message", String(evidence.kmsCallsPerMessage));
   row("functionCallsPerMessage", "calls of the message function, a message", String(evidence.functionCallsPerMessage));
   row(

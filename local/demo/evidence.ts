@@ -4,6 +4,14 @@ import type { Recorder } from "../network/recorder.ts";
 import type { Relay } from "../network/relay.ts";
 import { relayRecordings } from "../network/relay-recordings.ts";
 
+export type Calls = {
+  readonly messages: number;
+  /** Of the message function. */
+  readonly functionCalls: number;
+  /** With the keys that open requests and sign replies, or that wrap those. */
+  readonly kmsCalls: number;
+};
+
 /** What `.local/demo.json` holds: figures measured from the recorded bytes and the tables. */
 export type Evidence = {
   readonly tlsClientHellos: number;
@@ -21,9 +29,18 @@ export type Evidence = {
   readonly refusedByService: number;
   readonly effects: number;
   readonly effectsTwice: number;
-  /** Of KMS, for the keys that open requests and sign replies; a message is whatever reached the service, repeats included. */
+  /**
+   * What the service was called for. Through batches, of the fleet's readings, and a message is one whose reply its device accepted; otherwise of the
+   * whole story, and a message is whatever reached the service, repeats included.
+   */
+  readonly calls: Calls;
+  /** From the first message on, what is fetched once for all messages included. */
+  readonly callsOfRun: Calls;
   readonly kmsCallsPerMessage: number;
   readonly functionCallsPerMessage: number;
+  readonly custody: "kms" | "epoch";
+  /** Through batches alone. */
+  readonly fleet?: { readonly devices: number; readonly readings: number; readonly readingsFound: number };
   readonly readingFound: boolean;
   readonly commandDone: boolean;
   readonly firmwareSha256Matches: boolean;
@@ -49,6 +66,10 @@ export const expectations: { readonly [Figure in keyof Evidence]?: (evidence: Om
   refusedByService: ({ refusedByService, damagedRequests }) => refusedByService === damagedRequests,
   effects: ({ effects }) => effects > 0,
   effectsTwice: ({ effectsTwice }) => effectsTwice === 0,
+  functionCallsPerMessage: ({ fleet, functionCallsPerMessage }) => !fleet || functionCallsPerMessage <= 0.03,
+  kmsCallsPerMessage: ({ fleet, custody, kmsCallsPerMessage }) =>
+    !fleet || custody === "kms" || kmsCallsPerMessage <= 0.01,
+  fleet: ({ fleet, calls }) => !fleet || (fleet.readings === calls.messages && fleet.readingsFound === fleet.readings),
   readingFound: ({ readingFound }) => readingFound,
   commandDone: ({ commandDone }) => commandDone,
   firmwareSha256Matches: ({ firmwareSha256Matches }) => firmwareSha256Matches,
@@ -98,13 +119,10 @@ export function countMessages(
   };
 }
 
-/** What the service was called for each message that reached it, by whichever way. */
-export function perMessage(
-  served: number,
-  { kmsCalls, functionCalls }: { readonly kmsCalls: number; readonly functionCalls: number },
-): Pick<Evidence, "kmsCallsPerMessage" | "functionCallsPerMessage"> {
-  const each = (calls: number) => Math.round((1_000 * calls) / served) / 1_000;
-  return { kmsCallsPerMessage: each(kmsCalls), functionCallsPerMessage: each(functionCalls) };
+/** What the service was called for each message. */
+export function perMessage(calls: Calls): Pick<Evidence, "calls" | "kmsCallsPerMessage" | "functionCallsPerMessage"> {
+  const each = (count: number) => Math.round((1_000 * count) / calls.messages) / 1_000;
+  return { calls, kmsCallsPerMessage: each(calls.kmsCalls), functionCallsPerMessage: each(calls.functionCalls) };
 }
 
 /**
