@@ -1,10 +1,3 @@
-import {
-  DecryptCommand,
-  GenerateDataKeyPairWithoutPlaintextCommand,
-  GetPublicKeyCommand,
-  type KMSClient,
-  SignCommand,
-} from "@aws-sdk/client-kms";
 import { derToRaw } from "@sealpost/protocol/token/der.ts";
 import { toSigningJwk, type SigningJwk } from "@sealpost/protocol/suites/suites.ts";
 import { type RsaJwk, rsaJwkSchema, rsaOaep256 } from "@sealpost/protocol/suites/rsa-oaep-256.ts";
@@ -13,6 +6,7 @@ import { TokenError } from "@sealpost/protocol/token/token-error.ts";
 
 import { nodeEngine } from "../engine/node-engine.ts";
 import { lazily } from "./lazily.ts";
+import type { AwsClient } from "../aws/client.ts";
 import type {
   ContentKeyOpener,
   MakeWrappedPair,
@@ -27,7 +21,7 @@ import { awsErrorName, awsFault } from "../fault/aws-fault.ts";
 
 /** The message keys of the deployment: they change with it, and KMS refuses what has been disabled since. */
 export function kmsServerKeys(
-  kms: KMSClient,
+  kms: AwsClient,
   keyArns: { readonly signing: string; readonly decryption: string },
 ): ServerKeys {
   const keys = lazily(async (): Promise<PresentKeys> => {
@@ -41,19 +35,19 @@ export function kmsServerKeys(
 }
 
 /** A signing key whose public half is fetched at first use. */
-export function kmsSigningKey(kms: KMSClient, keyArn: string): SigningKeySource {
+export function kmsSigningKey(kms: AwsClient, keyArn: string): SigningKeySource {
   return lazily(() => kmsSigner(kms, keyArn));
 }
 
 /** Signs with an ECC_NIST_P256 key. Its public key is read once. */
-export async function kmsSigner(kms: KMSClient, keyArn: string): Promise<SignerWithKey> {
+export async function kmsSigner(kms: AwsClient, keyArn: string): Promise<SignerWithKey> {
   const jwk = await ecPublicKey(kms, keyArn);
   return knownKmsSigner(kms, keyArn, { jwk, kid: nodeEngine.thumbprint(jwk), alg: es256.alg });
 }
 
 /** The same with a key whose public half is known. */
 export function knownKmsSigner(
-  kms: KMSClient,
+  kms: AwsClient,
   keyArn: string,
   { jwk, kid, alg }: Omit<SignerWithKey, "sign">,
 ): SignerWithKey {
@@ -64,30 +58,26 @@ export function knownKmsSigner(
     async sign(data) {
       // KMS takes at most 4,096 bytes as a message; a digest has no such bound and is less to send.
       const digest = nodeEngine.sha256(data);
-      const { Signature: der } = await call("KMS Sign", () =>
-        kms.send(
-          new SignCommand({
-            KeyId: keyArn,
-            Message: digest,
-            MessageType: "DIGEST",
-            SigningAlgorithm: "ECDSA_SHA_256",
-          }),
-        ),
-      );
-      return derToRaw(der ?? new Uint8Array());
+      const { Signature: der } = await call<{ Signature: string }>(kms, "Sign", {
+        KeyId: keyArn,
+        Message: toBase64(digest),
+        MessageType: "DIGEST",
+        SigningAlgorithm: "ECDSA_SHA_256",
+      });
+      return derToRaw(fromBase64(der));
     },
   };
 }
 
 /** Opens content keys with an RSA_2048 decryption key (RSA-OAEP-256). */
-export async function kmsContentKeyOpener(kms: KMSClient, keyArn: string): Promise<ContentKeyOpener> {
+export async function kmsContentKeyOpener(kms: AwsClient, keyArn: string): Promise<ContentKeyOpener> {
   const jwk = await rsaPublicKey(kms, keyArn);
   return knownKmsOpener(kms, keyArn, { jwk, kid: nodeEngine.thumbprint(jwk), alg: rsaOaep256.alg });
 }
 
 /** The same with a key whose public half is known. */
 export function knownKmsOpener(
-  kms: KMSClient,
+  kms: AwsClient,
   keyArn: string,
   { jwk, kid, alg }: Omit<ContentKeyOpener, "open">,
 ): ContentKeyOpener {
@@ -98,14 +88,14 @@ export function knownKmsOpener(
     async open(encryptedKey) {
       // Anything else cannot be a ciphertext of this key and is not worth a call.
       if (encryptedKey.length !== 256) throw new TokenError("decryption", "encrypted key");
-      const command = new DecryptCommand({
+      const input = {
         KeyId: keyArn,
-        CiphertextBlob: encryptedKey,
+        CiphertextBlob: toBase64(encryptedKey),
         EncryptionAlgorithm: "RSAES_OAEP_SHA_256",
-      });
+      };
       try {
-        const { Plaintext: contentKey } = await kms.send(command);
-        return new Uint8Array(contentKey ?? []);
+        const { Plaintext: contentKey } = await kms<{ Plaintext: string }>("Decrypt", input);
+        return fromBase64(contentKey);
       } catch (error) {
         throw openError(error);
       }
@@ -125,43 +115,34 @@ function openError(error: unknown): Error {
 
 /** Decrypts what was encrypted by a symmetric key under the same encryption context. */
 export async function kmsUnwrap(
-  kms: KMSClient,
+  kms: AwsClient,
   keyArn: string,
   wrapped: string,
   context: Readonly<Record<string, string>>,
 ): Promise<Uint8Array> {
-  const command = new DecryptCommand({
-    KeyId: keyArn,
-    CiphertextBlob: Buffer.from(wrapped, "base64"),
-    EncryptionContext: { ...context },
-  });
-  const { Plaintext: secret } = await call("KMS Decrypt", () => kms.send(command));
-  return new Uint8Array(secret ?? []);
+  const input = { KeyId: keyArn, CiphertextBlob: wrapped, EncryptionContext: context };
+  const { Plaintext: secret } = await call<{ Plaintext: string }>(kms, "Decrypt", input);
+  return fromBase64(secret);
 }
 
 /** Makes key pairs whose private halves are wrapped by a symmetric key; none of them is ever in the clear here. */
-export function kmsWrappedPairs(kms: KMSClient, keyArn: string): MakeWrappedPair {
+export function kmsWrappedPairs(kms: AwsClient, keyArn: string): MakeWrappedPair {
   return async (context) => {
-    const command = new GenerateDataKeyPairWithoutPlaintextCommand({
-      KeyId: keyArn,
-      KeyPairSpec: "ECC_NIST_P256",
-      EncryptionContext: { ...context },
-    });
-    const { PublicKey: publicKey, PrivateKeyCiphertextBlob: wrapped } = await call("KMS GenerateDataKeyPair", () =>
-      kms.send(command),
+    type Answer = { PublicKey: string; PrivateKeyCiphertextBlob: string };
+    const { PublicKey: publicKey, PrivateKeyCiphertextBlob: wrapped } = await call<Answer>(
+      kms,
+      "GenerateDataKeyPairWithoutPlaintext",
+      { KeyId: keyArn, KeyPairSpec: "ECC_NIST_P256", EncryptionContext: context },
     );
-    return {
-      publicKey: new Uint8Array(publicKey ?? []),
-      wrapped: Buffer.from(wrapped ?? []).toString("base64"),
-    };
+    return { publicKey: fromBase64(publicKey), wrapped };
   };
 }
 
-async function ecPublicKey(kms: KMSClient, keyArn: string): Promise<SigningJwk> {
+async function ecPublicKey(kms: AwsClient, keyArn: string): Promise<SigningJwk> {
   return toSigningJwk(await exportPublicKey(kms, keyArn, es256.key, "verify"));
 }
 
-async function rsaPublicKey(kms: KMSClient, keyArn: string): Promise<RsaJwk> {
+async function rsaPublicKey(kms: AwsClient, keyArn: string): Promise<RsaJwk> {
   const { kty, n, e } = await exportPublicKey(kms, keyArn, rsaOaep256.key, "encrypt");
   return rsaJwkSchema.parse({ kty, n, e });
 }
@@ -169,22 +150,28 @@ async function rsaPublicKey(kms: KMSClient, keyArn: string): Promise<RsaJwk> {
 type ImportAlgorithm = typeof es256.key | typeof rsaOaep256.key;
 
 async function exportPublicKey(
-  kms: KMSClient,
+  kms: AwsClient,
   keyArn: string,
   algorithm: ImportAlgorithm,
   usage: "verify" | "encrypt",
 ) {
-  const { PublicKey: spki } = await call("KMS GetPublicKey", () =>
-    kms.send(new GetPublicKeyCommand({ KeyId: keyArn })),
-  );
-  const key = await crypto.subtle.importKey("spki", new Uint8Array(spki ?? []), algorithm, true, [usage]);
+  const { PublicKey: spki } = await call<{ PublicKey: string }>(kms, "GetPublicKey", { KeyId: keyArn });
+  const key = await crypto.subtle.importKey("spki", fromBase64(spki), algorithm, true, [usage]);
   return { ...(await crypto.subtle.exportKey("jwk", key)) };
 }
 
-async function call<T>(what: string, send: () => Promise<T>): Promise<T> {
+async function call<Answer extends object>(kms: AwsClient, operation: string, input: object): Promise<Answer> {
   try {
-    return await send();
+    return await kms<Answer>(operation, input);
   } catch (error) {
-    throw awsFault(error, what);
+    throw awsFault(error, `KMS ${operation}`);
   }
+}
+
+function toBase64(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("base64");
+}
+
+function fromBase64(text: string): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(Buffer.from(text, "base64"));
 }

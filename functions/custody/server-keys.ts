@@ -1,4 +1,4 @@
-import type { KMSClient } from "@aws-sdk/client-kms";
+import type { AwsClient } from "../aws/client.ts";
 
 import { Fault } from "../fault/fault.ts";
 import type { Store } from "../store/port.ts";
@@ -19,7 +19,7 @@ export type MessageKeysEnvironment = CustodyEnvironment & {
 
 /** The message keys of this deployment, as the message function uses them: what the key set lists is in the list of epochs for either custody. */
 export function serverKeys(
-  kms: KMSClient,
+  kms: AwsClient,
   store: Pick<Store, "read">,
   environment: MessageKeysEnvironment,
 ): ServerKeys {

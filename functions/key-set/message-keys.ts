@@ -1,4 +1,4 @@
-import type { KMSClient } from "@aws-sdk/client-kms";
+import type { AwsClient } from "../aws/client.ts";
 
 import { type CustodyEnvironment, chosenCustody } from "../custody/environment.ts";
 import { makeDecryptionEpoch, makeSigningEpoch } from "../custody/epoch.ts";
@@ -27,7 +27,7 @@ export type MessageKeysEnvironment = CustodyEnvironment & {
 };
 
 /** The message keys that this deployment wants, of the custody that was chosen for each use. */
-export function messageKeys(kms: KMSClient, environment: MessageKeysEnvironment): MessageKeys {
+export function messageKeys(kms: AwsClient, environment: MessageKeysEnvironment): MessageKeys {
   const { SERVICE_ID: serviceId, MESSAGE_SIGNING_KEY: signing, MESSAGE_DECRYPTION_KEY: decryption } = environment;
   const { handover, ...chosen } = chosenCustody(environment);
   const pairs = kmsWrappedPairs(kms, environment.EPOCH_KEY);

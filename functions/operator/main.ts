@@ -1,23 +1,19 @@
 import { randomUUID } from "node:crypto";
 
-import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
-
+import { dynamodbClient } from "../lambda/clients.ts";
 import { dynamodbStore } from "../store/dynamodb-store.ts";
 import { readOperatorEnvironment } from "./environment.ts";
 import { makeHandler } from "./handler.ts";
 
 const environment = readOperatorEnvironment();
 
-/** Three tries end well within the function's own time. */
-const dynamodb = new DynamoDBClient({
-  maxAttempts: 3,
-  requestHandler: { connectionTimeout: 1_000, requestTimeout: 3_000, throwOnRequestTimeout: true },
-});
+/** Three attempts end well within the function's own time. */
+const attemptMilliseconds = 3_000;
 
 export const handler = makeHandler({
   serviceId: environment.SERVICE_ID,
   generation: Number(environment.KEY_GENERATION),
-  store: dynamodbStore(dynamodb, {
+  store: dynamodbStore(dynamodbClient(attemptMilliseconds), {
     credentials: environment.CREDENTIALS_TABLE,
     devices: environment.DEVICES_TABLE,
     releases: environment.RELEASES_TABLE,

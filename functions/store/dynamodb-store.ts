@@ -1,13 +1,8 @@
-import type { DynamoDBClient } from "@aws-sdk/client-dynamodb";
-import {
-  BatchGetCommand,
-  DynamoDBDocumentClient,
-  GetCommand,
-  PutCommand,
-  QueryCommand,
-  TransactWriteCommand,
-} from "@aws-sdk/lib-dynamodb";
+import { randomUUID } from "node:crypto";
 
+import { type Attributes, fromAttributes, toAttributes } from "../aws/attributes.ts";
+import type { AwsClient } from "../aws/client.ts";
+import { AwsError } from "../aws/error.ts";
 import { awsErrorName, awsFault } from "../fault/aws-fault.ts";
 import { Fault } from "../fault/fault.ts";
 import { cursorBehind, keyAt } from "./cursor.ts";
@@ -15,10 +10,11 @@ import { type Item, type Key, type Put, type Store, type Table, sortAttribute, t
 
 export type TableNames = Partial<Record<Table, string>>;
 
-/** The store on DynamoDB. Each method is one call: GetItem or BatchGetItem, PutItem or TransactWriteItems, Query. */
-export function dynamodbStore(dynamodb: DynamoDBClient, tableNames: TableNames): Store {
-  const client = DynamoDBDocumentClient.from(dynamodb, { marshallOptions: { removeUndefinedValues: true } });
-
+/**
+ * The store on DynamoDB. Each method is one call: GetItem or BatchGetItem, PutItem or TransactWriteItems, Query.
+ * @param call a client of DynamoDB
+ */
+export function dynamodbStore(call: AwsClient, tableNames: TableNames): Store {
   const tableName = (table: Table) => {
     const name = tableNames[table];
     if (name === undefined) throw new Fault("not-set-up", `no name for table ${table}`);
@@ -26,10 +22,9 @@ export function dynamodbStore(dynamodb: DynamoDBClient, tableNames: TableNames):
   };
 
   const readOne = async ({ table, key }: Key) => {
-    const { Item: item } = await client.send(
-      new GetCommand({ TableName: tableName(table), Key: keyOf(table, key), ConsistentRead: true }),
-    );
-    return [item];
+    const input = { TableName: tableName(table), Key: keyOf(table, key), ConsistentRead: true };
+    const { Item: item } = await call<{ Item?: Attributes }>("GetItem", input);
+    return [item && fromAttributes(item)];
   };
 
   const readSeveral = async (keys: readonly Key[]) => {
@@ -38,11 +33,13 @@ export function dynamodbStore(dynamodb: DynamoDBClient, tableNames: TableNames):
       name,
       { Keys: group.map(({ table, key }) => keyOf(table, key)), ConsistentRead: true },
     ]);
-    const answer = await client.send(new BatchGetCommand({ RequestItems: Object.fromEntries(requests) }));
-    if (Object.keys(answer.UnprocessedKeys ?? {}).length > 0)
-      throw new Fault("throttled", "BatchGetItem: unprocessed keys");
+    type Answer = { Responses?: { [table: string]: Attributes[] }; UnprocessedKeys?: object };
+    const input = { RequestItems: Object.fromEntries(requests) };
+    const { Responses = {}, UnprocessedKeys = {} } = await call<Answer>("BatchGetItem", input);
+    if (Object.keys(UnprocessedKeys).length > 0) throw new Fault("throttled", "BatchGetItem: unprocessed keys");
+    const read = new Map(Object.entries(Responses).map(([name, items]) => [name, items.map(fromAttributes)]));
     return keys.map(({ table, key }) =>
-      answer.Responses?.[tableName(table)]?.find((item) => tables[table].every((name) => item[name] === key[name])),
+      read.get(tableName(table))?.find((item) => tables[table].every((name) => item[name] === key[name])),
     );
   };
 
@@ -62,8 +59,12 @@ export function dynamodbStore(dynamodb: DynamoDBClient, tableNames: TableNames):
       const [first, ...others] = conditional;
       if (!first) return true;
       try {
-        if (others.length === 0) await client.send(new PutCommand(first));
-        else await client.send(new TransactWriteCommand({ TransactItems: conditional.map((Put) => ({ Put })) }));
+        if (others.length === 0) await call("PutItem", first);
+        else {
+          const TransactItems = conditional.map((Put) => ({ Put }));
+          // The client's own repeat of a write whose answer was lost finds it done, not a lost race.
+          await call("TransactWriteItems", { TransactItems, ClientRequestToken: randomUUID() });
+        }
         return true;
       } catch (error) {
         if (isLostRace(error)) return false;
@@ -77,26 +78,25 @@ export function dynamodbStore(dynamodb: DynamoDBClient, tableNames: TableNames):
       const start = cursor === undefined ? undefined : keyAt(request, cursor);
       if (cursor !== undefined && !start) throw new Fault("unavailable", "list: the cursor is of another list");
       try {
-        const page = await client.send(
-          new QueryCommand({
-            TableName: tableName(table),
-            ...(index ? { IndexName: index } : { ConsistentRead: true }),
-            KeyConditionExpression: `#partition = :value${beginsWith === undefined ? "" : " AND begins_with(#sort, :prefix)"}`,
-            ExpressionAttributeNames: {
-              "#partition": attribute,
-              ...(beginsWith === undefined ? {} : { "#sort": sortAttribute(table, index) }),
-            },
-            ExpressionAttributeValues: {
-              ":value": value,
-              ...(beginsWith === undefined ? {} : { ":prefix": beginsWith }),
-            },
-            Limit: limit,
-            ScanIndexForward: !descending,
-            ...(start ? { ExclusiveStartKey: start } : {}),
+        const page = await call<{ Items?: Attributes[]; LastEvaluatedKey?: Attributes }>("Query", {
+          TableName: tableName(table),
+          ...(index ? { IndexName: index } : { ConsistentRead: true }),
+          KeyConditionExpression: `#partition = :value${beginsWith === undefined ? "" : " AND begins_with(#sort, :prefix)"}`,
+          ExpressionAttributeNames: {
+            "#partition": attribute,
+            ...(beginsWith === undefined ? {} : { "#sort": sortAttribute(table, index) }),
+          },
+          ExpressionAttributeValues: toAttributes({
+            ":value": value,
+            ...(beginsWith === undefined ? {} : { ":prefix": beginsWith }),
           }),
-        );
-        const items = page.Items ?? [];
-        return page.LastEvaluatedKey ? { items, cursor: cursorBehind(request, page.LastEvaluatedKey) } : { items };
+          Limit: limit,
+          ScanIndexForward: !descending,
+          ...(start ? { ExclusiveStartKey: toAttributes(start) } : {}),
+        });
+        const items = (page.Items ?? []).map(fromAttributes);
+        if (!page.LastEvaluatedKey) return { items };
+        return { items, cursor: cursorBehind(request, fromAttributes(page.LastEvaluatedKey)) };
       } catch (error) {
         throw awsFault(error, "DynamoDB list");
       }
@@ -104,12 +104,12 @@ export function dynamodbStore(dynamodb: DynamoDBClient, tableNames: TableNames):
   };
 }
 
-function keyOf(table: Table, item: Item): Record<string, unknown> {
-  return Object.fromEntries(tables[table].map((name) => [name, item[name]]));
+function keyOf(table: Table, item: Item): Attributes {
+  return toAttributes(Object.fromEntries(tables[table].map((name) => [name, item[name]])));
 }
 
 function toConditionalPut({ table, item, when }: Put, tableName: string) {
-  const base = { TableName: tableName, Item: item };
+  const base = { TableName: tableName, Item: toAttributes(item) };
   if (when === "absent") {
     const [partitionKey] = tables[table];
     return {
@@ -123,7 +123,7 @@ function toConditionalPut({ table, item, when }: Put, tableName: string) {
     ...base,
     ConditionExpression: entries.map((_, i) => `#n${i} = :v${i}`).join(" AND "),
     ExpressionAttributeNames: Object.fromEntries(entries.map(([name], i) => [`#n${i}`, name])),
-    ExpressionAttributeValues: Object.fromEntries(entries.map(([, value], i) => [`:v${i}`, value])),
+    ExpressionAttributeValues: toAttributes(Object.fromEntries(entries.map(([, value], i) => [`:v${i}`, value]))),
   };
 }
 
@@ -145,10 +145,8 @@ function writeFault(error: unknown): Fault {
   return new Fault("throttled", `DynamoDB write: ${throttled}`, { cause: error });
 }
 
-/** Why a transaction was cancelled, by item; an item that was in order has no code. Empty for any other error. */
+/** Why a transaction was cancelled; what was in order has no code. Empty for any other error. */
 function cancellationCodes(error: unknown): string[] {
-  if (awsErrorName(error) !== "TransactionCanceledException" || !(error instanceof Error)) return [];
-  const reasons =
-    "CancellationReasons" in error && Array.isArray(error.CancellationReasons) ? error.CancellationReasons : [];
-  return reasons.map((reason: { Code?: string }) => reason.Code ?? "None").filter((code) => code !== "None");
+  if (!(error instanceof AwsError) || error.name !== "TransactionCanceledException") return [];
+  return error.cancellationCodes.filter((code) => code !== "None");
 }

@@ -3,13 +3,13 @@ import { chmod, mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join, relative } from "node:path";
 import { styleText } from "node:util";
 
-import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { z } from "zod/mini";
 
 import { exchanges } from "@sealpost/protocol/exchanges/exchanges.ts";
+import { dynamodb } from "../../functions/aws/client.ts";
 import { dynamodbStore } from "../../functions/store/dynamodb-store.ts";
 import type { Item } from "../../functions/store/port.ts";
-import { emulatorClient } from "../emulator/aws-environment.ts";
+import { emulatorService } from "../emulator/aws-environment.ts";
 import { LocalFault } from "../fault.ts";
 import { startRecorder } from "../network/recorder.ts";
 import { startRelay } from "../network/relay.ts";
@@ -388,15 +388,13 @@ async function installedImage(home: string): Promise<Buffer> {
 }
 
 async function readTables(endpoint: string, outputs: Readonly<Record<string, string>>, deviceId: string) {
-  const client = new DynamoDBClient(emulatorClient(endpoint));
-  const store = dynamodbStore(client, {
+  const store = dynamodbStore(emulatorService(dynamodb, endpoint), {
     devices: outputs["DevicesTable"] ?? "",
     journal: outputs["JournalTable"] ?? "",
   });
   const [window] = await store.read([{ table: "devices", key: { deviceId, item: "window" } }]);
   const target = `device#${deviceId}`;
   const { items } = await store.list({ table: "journal", partition: ["target", target], limit: 1_000 });
-  client.destroy();
   if (!window) throw new LocalFault("state-unreadable", "The device is not in the registry.");
   return { window, journal: items };
 }

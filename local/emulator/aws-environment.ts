@@ -1,5 +1,6 @@
 import { delimiter, dirname } from "node:path";
 
+import { type AwsClient, type AwsService, awsClient } from "../../functions/aws/client.ts";
 import { assertLoopback } from "./loopback.ts";
 
 export const emulatorRegion = "us-east-1";
@@ -40,6 +41,11 @@ export function emulatorEnvironment(endpoint: string, temporaryDirectory: string
     AWS_ACCESS_KEY_ID: emulatorRoot.accessKeyId,
     AWS_SECRET_ACCESS_KEY: emulatorRoot.secretAccessKey,
   };
+}
+
+/** The same for a client of the functions' own in this process. */
+export function emulatorService(service: AwsService, endpoint: string): AwsClient {
+  return awsClient(service, { ...emulatorClient(endpoint), attempts: 3, timeout: 10_000 });
 }
 
 /** The same for an SDK client in this process; FIPS and dual-stack settings of the user would contradict an endpoint. */

@@ -5,7 +5,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 
-import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { type KeySet, openKeySet } from "@sealpost/protocol/documents/key-set.ts";
 import { tokenDigest } from "@sealpost/protocol/token/jws.ts";
 import { thumbprint } from "@sealpost/protocol/token/keys.ts";
@@ -24,9 +23,10 @@ import {
   memoryStateStore,
 } from "../../device/index.ts";
 import { httpsBootstrapTransport } from "../../device/node.ts";
+import { dynamodb } from "../../functions/aws/client.ts";
 import { dynamodbStore } from "../../functions/store/dynamodb-store.ts";
 import type { Item, Store } from "../../functions/store/port.ts";
-import { emulatorClient, isolatedEnvironment } from "../../local/emulator/aws-environment.ts";
+import { emulatorService, isolatedEnvironment } from "../../local/emulator/aws-environment.ts";
 import { repository } from "../../local/repository.ts";
 import type { LocalStack } from "../../local/stack-file.ts";
 
@@ -35,7 +35,7 @@ const stackFile = inject("stackFile");
 export const stack: LocalStack = JSON.parse(await readFile(stackFile, "utf8"));
 
 const { outputs } = stack;
-export const store: Store = dynamodbStore(new DynamoDBClient(emulatorClient(stack.endpoint)), {
+export const store: Store = dynamodbStore(emulatorService(dynamodb, stack.endpoint), {
   credentials: outputs["CredentialsTable"] ?? "",
   devices: outputs["DevicesTable"] ?? "",
   releases: outputs["ReleasesTable"] ?? "",

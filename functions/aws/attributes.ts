@@ -1,0 +1,64 @@
+/** A value as DynamoDB writes it in JSON: its type, then itself; numbers as text, bytes as base64. */
+export type AttributeValue = { readonly [type: string]: unknown };
+export type Attributes = { readonly [name: string]: AttributeValue };
+
+/** @throws TypeError for what an item cannot hold: it would come back as something else */
+export function toAttributes(item: { readonly [name: string]: unknown }): Attributes {
+  const attributes: Record<string, AttributeValue> = {};
+  for (const [name, value] of Object.entries(item)) {
+    if (value !== undefined) attributes[name] = toAttribute(value);
+  }
+  return attributes;
+}
+
+function toAttribute(value: unknown): AttributeValue {
+  switch (typeof value) {
+    case "string":
+      return { S: value };
+    case "number":
+      if (Math.abs(value) > Number.MAX_SAFE_INTEGER || Number.isNaN(value)) break;
+      return { N: String(value) };
+    case "boolean":
+      return { BOOL: value };
+    case "object":
+      if (value === null) return { NULL: true };
+      if (value instanceof Uint8Array) return { B: base64Of(value) };
+      if (Array.isArray(value)) return { L: value.map(toAttribute) };
+      return { M: toAttributes(value as { readonly [name: string]: unknown }) };
+  }
+  throw new TypeError(`an item holds no such ${typeof value}`);
+}
+
+/** @throws TypeError for a type that no item of ours has, or a number that JavaScript cannot hold */
+export function fromAttributes(attributes: Attributes): Record<string, unknown> {
+  const item: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(attributes)) item[name] = fromAttribute(value);
+  return item;
+}
+
+function fromAttribute(attribute: AttributeValue): unknown {
+  const [[type, value] = []] = Object.entries(attribute);
+  switch (type) {
+    case "S":
+    case "BOOL":
+      return value;
+    case "N": {
+      const number = Number(value);
+      if (Math.abs(number) <= Number.MAX_SAFE_INTEGER) return number;
+      break;
+    }
+    case "NULL":
+      return null;
+    case "B":
+      return new Uint8Array(Buffer.from(value as string, "base64"));
+    case "L":
+      return (value as AttributeValue[]).map(fromAttribute);
+    case "M":
+      return fromAttributes(value as Attributes);
+  }
+  throw new TypeError(`an item has an attribute of type ${type}`);
+}
+
+function base64Of(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("base64");
+}
