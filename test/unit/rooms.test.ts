@@ -6,6 +6,7 @@ import { describe, expect, test } from "vitest";
 /** The rooms of functions/ in floors: each imports from floors below its own alone. */
 const floors = [
   ["fault", "engine"],
+  ["aws"],
   ["store", "lambda"],
   ["custody"],
   ["registry", "releases"],
