@@ -39,7 +39,8 @@ export async function bundleFunctions(
   return code;
 }
 
-async function bundleFunction(entry: string, directory: string): Promise<Metafile> {
+/** One of them; @param entry absolute path */
+export async function bundleFunction(entry: string, directory: string): Promise<Metafile> {
   await rm(directory, { recursive: true, force: true }); // the asset is the whole directory
   const options = {
     absWorkingDir: repository,

@@ -46,7 +46,7 @@ export function awsClient(service: AwsService, options: AwsClientOptions): AwsCl
   const { timeout, attempts, region = process.env["AWS_REGION"] ?? "", credentials = givenCredentials() } = options;
   const endpoint = new URL(options.endpoint ?? endpointOf(name, region));
   const signer = new SignatureV4({ service: name, region, credentials, sha256: Sha256 });
-  const connection = connect(endpoint);
+  let connection: Connection | undefined;
 
   const attempt = async (operation: string, body: Buffer): Promise<string> => {
     const { headers } = await signer.sign({
@@ -62,7 +62,7 @@ export function awsClient(service: AwsService, options: AwsClientOptions): AwsCl
       },
       body,
     });
-    const { status, type, text } = await post(connection, headers, body, timeout);
+    const { status, type, text } = await post((connection ??= connect(endpoint)), headers, body, timeout);
     if (status === 200) return text;
     throw AwsError.ofAnswer(status, type, text);
   };
@@ -138,7 +138,7 @@ type Connection = {
   request(url: URL, options: RequestOptions, answered: (incoming: IncomingMessage) => void): ClientRequest;
 };
 
-/** Kept open between calls; what idles keeps no process alive. */
+/** With the first call; then kept open between calls. What idles keeps no process alive. */
 function connect(url: URL): Connection {
   // An `import` of these modules makes every export of theirs, and a cold start pays for a WebSocket.
   const { Agent, request } = process.getBuiltinModule(url.protocol === "http:" ? "node:http" : "node:https");
