@@ -104,7 +104,7 @@ export class Events extends Construct {
     );
     this.parkedAlarm = this.#alarm(
       "SomethingParked",
-      "Sealpost events could not be published and are parked for 14 days: mend the target, then invoke the publisher to redrive them.",
+      "Sealpost events could not be published and are parked for 14 days: mend the target, then run `sealpost events redrive`.",
       this.parked.metricApproximateNumberOfMessagesVisible({ period: Duration.minutes(5), statistic: "Maximum" }),
       1,
     );
@@ -124,6 +124,12 @@ export class Events extends Construct {
         targets: [new SqsQueue(this.tail)],
       });
     }
+  }
+
+  /** To have what is parked, and the journal, published again. */
+  grantRepublish(grantee: IGrantable): void {
+    grantOn(grantee, this.function.handler.functionArn, "lambda:InvokeFunction");
+    grantOn(grantee, this.parked.queueArn, "sqs:GetQueueAttributes");
   }
 
   /** To read what comes, where there is a queue for it. */

@@ -58,10 +58,12 @@ export class OperatorApi extends Construct {
 
   /** Every act of a duty. */
   grantDuty(grantee: IGrantable, duty: Duty): void {
+    const allowed = actsOf(duty);
+    if (allowed.length === 0) return;
     Grant.addToPrincipal({
       grantee,
       actions: ["execute-api:Invoke"],
-      resourceArns: actsOf(duty).map(({ method, path }) => this.#api.routeArn(HttpMethod[method], path)),
+      resourceArns: allowed.map(({ method, path }) => this.#api.routeArn(HttpMethod[method], path)),
     });
   }
 }

@@ -22,6 +22,7 @@ export class OperatorPolicies extends Construct {
   readonly enrolling: ManagedPolicy;
   readonly revoking: ManagedPolicy;
   readonly commanding: ManagedPolicy;
+  readonly publishing: ManagedPolicy;
   readonly releasing: ManagedPolicy;
   readonly root: ManagedPolicy;
   readonly reading: ManagedPolicy;
@@ -39,6 +40,7 @@ export class OperatorPolicies extends Construct {
     this.enrolling = policy("Enrolling", "enrolling", "issues and withdraws credentials of devices");
     this.revoking = policy("Revoking", "revoking", "revokes devices and credentials");
     this.commanding = policy("Commanding", "commanding", "gives commands to devices and takes them back");
+    this.publishing = policy("Publishing", "publishing", "has events published again");
     this.reading = policy("Reading", "reading", "sees everything and changes nothing");
     this.releasing = policy("Releasing", "releasing", "signs and publishes firmware");
     this.root = policy("Root", "root", "signs trust documents");
@@ -48,6 +50,7 @@ export class OperatorPolicies extends Construct {
   grantDuty(grantee: IGrantable, duty: Duty): void {
     const { operatorApi, keys, firmwareStore, events } = this.#props;
     operatorApi.grantDuty(grantee, duty);
+    if (duty === "publishing") events.grantRepublish(grantee);
     if (duty === "reading") events.grantTail(grantee);
     if (duty === "releasing") {
       this.#grantSign(grantee, keys.release);

@@ -58,6 +58,7 @@ function outputs(props: OutputsProps, { region }: Stack): Record<string, string>
     EnrollingPolicyArn: policies.enrolling.managedPolicyArn,
     RevokingPolicyArn: policies.revoking.managedPolicyArn,
     CommandingPolicyArn: policies.commanding.managedPolicyArn,
+    PublishingPolicyArn: policies.publishing.managedPolicyArn,
     ReleasingPolicyArn: policies.releasing.managedPolicyArn,
     RootPolicyArn: policies.root.managedPolicyArn,
     ReadingPolicyArn: policies.reading.managedPolicyArn,

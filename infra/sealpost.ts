@@ -46,6 +46,7 @@ export interface SealpostPolicies {
   readonly enrolling: ManagedPolicy;
   readonly revoking: ManagedPolicy;
   readonly commanding: ManagedPolicy;
+  readonly publishing: ManagedPolicy;
   readonly releasing: ManagedPolicy;
   readonly root: ManagedPolicy;
   readonly reading: ManagedPolicy;
@@ -236,6 +237,11 @@ export class Sealpost extends Construct {
   /** To give commands to devices and to take them back. */
   grantCommand(grantee: IGrantable): void {
     this.#policies.grantDuty(grantee, "commanding");
+  }
+
+  /** To have parked events, and days of the journal, published again. */
+  grantRepublish(grantee: IGrantable): void {
+    this.#policies.grantDuty(grantee, "publishing");
   }
 
   /** To sign and publish firmware. */

@@ -92,6 +92,7 @@ const policies = {
   enrolling: "EnrollingPolicyArn",
   revoking: "RevokingPolicyArn",
   commanding: "CommandingPolicyArn",
+  publishing: "PublishingPolicyArn",
   releasing: "ReleasingPolicyArn",
   root: "RootPolicyArn",
   reading: "ReadingPolicyArn",

@@ -24,9 +24,12 @@ const outputsSchema = z.object({
   EnrollingPolicyArn: arn,
   RevokingPolicyArn: arn,
   CommandingPolicyArn: arn,
+  PublishingPolicyArn: arn,
   ReleasingPolicyArn: arn,
   RootPolicyArn: arn,
   ReadingPolicyArn: arn,
+  PublisherFunctionName: z.string(),
+  ParkedQueueUrl: z.url(),
   /** Of a local stack alone. */
   EventsTailQueueUrl: z.optional(z.url()),
 });

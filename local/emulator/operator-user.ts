@@ -12,6 +12,7 @@ const operatorPolicies = [
   "ReleasingPolicyArn",
   "RootPolicyArn",
   "CommandingPolicyArn",
+  "PublishingPolicyArn",
   "ReadingPolicyArn",
 ] as const;
 

@@ -16,6 +16,7 @@ import { examples } from "../help.ts";
 import { durationOption, fitting, idOption } from "../options.ts";
 import { plainJson } from "../plain-json.ts";
 import { openSession } from "../session.ts";
+import { addRepublishCommands } from "./republish.ts";
 import { wholeDeviceId } from "../short-ids.ts";
 import type { Stack } from "../stack.ts";
 
@@ -42,6 +43,7 @@ export function addEventsCommands(program: Command): void {
       examples("events tail", "events tail --type readings --json", "events tail --device 0b7c --for 30s"),
     )
     .action(tail);
+  addRepublishCommands(events);
 }
 
 async function tail(options: TailOptions, command: Command): Promise<void> {

@@ -1,7 +1,7 @@
 import * as z from "zod/mini";
 
 /** What an operator may be allowed to do, each by an IAM policy of its own; none implies another. */
-export const duties = ["enrolling", "revoking", "commanding", "releasing", "root", "reading"] as const;
+export const duties = ["enrolling", "revoking", "commanding", "releasing", "publishing", "root", "reading"] as const;
 export type Duty = (typeof duties)[number];
 
 /** One thing that an operator does to the service: its route, who may, and what goes in and comes out. */

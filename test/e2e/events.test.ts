@@ -10,6 +10,7 @@ import { type PublishedEvent, publishedEventSchema } from "@sealpost/protocol/op
 import { afterAll, beforeAll, expect, inject, test, vi } from "vitest";
 
 import { emulatorClient, isolatedEnvironment } from "../../local/emulator/aws-environment.ts";
+import { setFunctionEnvironment } from "../../local/emulator/function-environment.ts";
 import { repository } from "../../local/repository.ts";
 import { rawDevice, registration, run, stack, temporaryFolder } from "./world.ts";
 
@@ -85,6 +86,36 @@ test("ok/what a device measured and what became of it arrive under ids that stay
   queue.destroy();
   expect(JSON.parse(parked.find((body) => body.includes(poisoned)) ?? "{}")).toMatchObject({ why: "unreadable" });
   expect(of(poisoned)).toEqual([]);
+});
+
+test("ok/what a target did not take is published when an operator says so, and the journal of a day once more, under the same ids", async () => {
+  const { deviceId, exchange } = await rawDevice();
+  await exchange("register", registration, { seq: 1 });
+  const registered = () => of(deviceId).filter(({ type }) => type === "device.registered");
+  await vi.waitFor(() => expect(registered()).toHaveLength(1), patience);
+
+  const functionName = outputs["PublisherFunctionName"] ?? "";
+  const mend = await setFunctionEnvironment({ endpoint, functionName, variables: { TARGET_ADDRESS: "another" } });
+  await exchange("readings", measured(7), { seq: 2 });
+  await vi.waitFor(async () => {
+    const { stdout } = await run("sealpost", ["--stack", stackFile, "--json", "events", "redrive", "--dry-run"]);
+    expect(JSON.parse(stdout)).toMatchObject({ parked: expect.toSatisfy((parked: number) => parked > 0) });
+  }, patience);
+  await mend();
+  expect(of(deviceId).map(({ id }) => id)).not.toContain(`${deviceId}/2`);
+  const redriven = await run("sealpost", ["--stack", stackFile, "--json", "events", "redrive"]);
+  expect(JSON.parse(redriven.stdout).published).toBeGreaterThan(0);
+  await vi.waitFor(() => expect(of(deviceId).map(({ id }) => id)).toContain(`${deviceId}/2`), patience);
+
+  const [first] = registered();
+  const day = new Date((first?.time ?? 0) * 1_000).toISOString().slice(0, 10);
+  const words = ["--stack", stackFile, "--json", "events", "replay", "--since", day, "--until", day];
+  const { stdout: counted } = await run("sealpost", [...words, "--dry-run"]);
+  expect(registered()).toHaveLength(1);
+  const replayed = await run("sealpost", words);
+  expect(replayed).toMatchObject({ code: 0, stderr: "" });
+  expect(JSON.parse(replayed.stdout)).toEqual({ day, published: JSON.parse(counted).events, parked: 0 });
+  await vi.waitFor(() => expect(registered()).toEqual([first, first]), patience);
 });
 
 test("ok/the command ends with 0 when it is told to, and after its time", async () => {

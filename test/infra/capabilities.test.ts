@@ -340,6 +340,7 @@ test("ok/the outputs that tools rely on", () => {
     "OperatorFunctionName",
     "ParkedQueueUrl",
     "PublisherFunctionName",
+    "PublishingPolicyArn",
     "ReadingPolicyArn",
     "ReceiptKeyId",
     "Region",

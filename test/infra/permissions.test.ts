@@ -102,6 +102,10 @@ const operatorPermissions = {
     "GET/operator/commands/*/*",
     "POST/operator/commands/*/*/cancel",
   ),
+  Publishing: {
+    "Events/Function/Handler": ["lambda:InvokeFunction"],
+    "Events/Parked": ["sqs:GetQueueAttributes"],
+  },
   Releasing: {
     ...invoke(
       "GET/operator/devices",

@@ -23,21 +23,25 @@ afterEach(async () => {
 const run = async (...words: string[]) => {
   const file = join(folder, "outputs.json");
   await writeFile(file, JSON.stringify(deployedStack()));
-  const code = await main(["node", "sealpost", "--stack", file, "events", "tail", ...words]);
+  const code = await main(["node", "sealpost", "--stack", file, "events", ...words]);
   return { code, ...caught.printed };
 };
 
 test("fails/a stack that has no queue for it: what to do instead", async () => {
-  const { code, out, error } = await run();
+  const { code, out, error } = await run("tail");
   expect({ code, out }).toEqual({ code: 3, out: "" });
   expect(error).toContain("no queue for this command to read");
   expect(error).toContain("EventBusName");
 });
 
-test.each([
-  ["--type", "Readings"],
-  ["--for", "soon"],
-  ["--device", "x"],
-])("fails/%s %s is wrong usage", async (...words) => {
+test.each<string[]>([
+  ["tail", "--type", "Readings"],
+  ["tail", "--for", "soon"],
+  ["tail", "--device", "x"],
+  ["replay"],
+  ["replay", "--since", "yesterday"],
+  ["replay", "--since", "2026-11-25", "--until", "2026-11-24"],
+  ["replay", "--since", "1999-01-01"],
+])("fails/%s %s %s is wrong usage", async (...words) => {
   expect(await run(...words)).toMatchObject({ code: 2, out: "" });
 });

@@ -13,11 +13,13 @@ const outputs = {
     ]),
   ),
   ...Object.fromEntries(
-    ["Enrolling", "Revoking", "Commanding", "Releasing", "Root", "Reading"].map((duty) => [
+    ["Enrolling", "Revoking", "Commanding", "Releasing", "Publishing", "Root", "Reading"].map((duty) => [
       `${duty}PolicyArn`,
       `arn:aws:iam::123456789012:policy/${duty}`,
     ]),
   ),
+  PublisherFunctionName: "publisher",
+  ParkedQueueUrl: "https://sqs.eu-west-1.amazonaws.com/123456789012/parked",
   MessagesFunctionName: "not needed here",
 };
 
