@@ -7,8 +7,9 @@ import {
   releaseRecordSchema,
 } from "../store/records.ts";
 
-/** Reads of releases; a release never changes, so what was read once is remembered. */
+/** Reads of releases; a release never changes, so what was read once is remembered. What is offered changes, and is remembered for a second. */
 export type Releases = {
+  /** As they are now, or were at most `freshSeconds` ago. */
   offers(target: string): Promise<OffersRecord | undefined>;
   get(target: string, counter: number): Promise<ReleaseRecord | undefined>;
   /** Decrypts a release's content key, once for each release and warm function. */
@@ -18,11 +19,22 @@ export type Releases = {
 /** Releases and content keys that a warm function remembers; both are small, and a stack has few. */
 const remembered = 64;
 
-/** @param unwrap decrypts a wrapped content key, bound to the name of its object */
+/**
+ * Devices of one target check at any time, so in a fleet most checks come within this time of another. A message that found the offers of a second ago
+ * could as well have come a second earlier; and nobody who publishes or withdraws is answered much sooner than that.
+ */
+const freshSeconds = 1;
+
+/**
+ * @param unwrap decrypts a wrapped content key, bound to the name of its object
+ * @param clock Unix seconds
+ */
 export function releases(
   store: Pick<Store, "read">,
   unwrap: (wrappedKey: string, context: { object: string }) => Promise<Uint8Array>,
+  clock: () => number,
 ): Releases {
+  const offered = new Map<string, { readonly since: number; readonly offers: Promise<OffersRecord | undefined> }>();
   const known = new Map<string, ReleaseRecord>();
   const contentKeys = new Map<string, Promise<Uint8Array>>();
 
@@ -32,9 +44,14 @@ export function releases(
   };
 
   return {
-    async offers(target) {
-      const item = await read(target, 0);
-      return item && parseRecord(offersRecordSchema, item);
+    offers(target) {
+      const since = clock();
+      const last = offered.get(target);
+      if (last && since - last.since < freshSeconds) return last.offers;
+      const offers = read(target, 0).then((item) => item && parseRecord(offersRecordSchema, item));
+      offers.catch(() => offered.delete(target));
+      remember(offered, target, { since, offers });
+      return offers;
     },
     async get(target, counter) {
       const name = `${target}#${counter}`;

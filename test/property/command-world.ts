@@ -204,7 +204,11 @@ export class World {
   #serve(): void {
     this.exchanges = serveExchanges({
       serviceId: "sealpost-test",
-      releases: releases(this.store, async () => new Uint8Array()),
+      releases: releases(
+        this.store,
+        async () => new Uint8Array(),
+        () => this.now,
+      ),
       commands: (deviceId, numbers) => readCommands(this.store, deviceId, numbers),
       receiptSigner: async () => receiptKey,
       ca: async () => receiptKey,

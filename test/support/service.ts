@@ -71,6 +71,8 @@ export async function startService(store: Store = memoryStore()) {
     openers: [rsa, agreement],
     replySigner: replyKey,
   };
+  /** Between any two looks at what is offered, more time passes than it is remembered for. */
+  let seconds = 0;
   const messages: MessagePorts = {
     serviceId,
     generation: 1,
@@ -80,7 +82,11 @@ export async function startService(store: Store = memoryStore()) {
     documentVersions: () => readDocumentVersions({ read }),
     exchanges: serveExchanges({
       serviceId,
-      releases: releases(store, async (wrapped) => Buffer.from(wrapped, "base64")),
+      releases: releases(
+        store,
+        async (wrapped) => Buffer.from(wrapped, "base64"),
+        () => (seconds += 1),
+      ),
       commands: (deviceId, numbers) => readCommands(store, deviceId, numbers),
       receiptSigner: async () => receiptKey,
       ca: async () => ca,
