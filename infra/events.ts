@@ -11,16 +11,16 @@ import { Construct } from "constructs";
 
 import type { PublisherEnvironment } from "../functions/publisher/environment.ts";
 import type { TargetKind } from "../functions/publisher/targets/target.ts";
+import { type EventsTarget, toEventsTarget } from "./events-target.ts";
 import { CapabilityFunction } from "./function.ts";
 import type { FunctionSettings } from "./function.ts";
-import type { EventsTarget } from "./props.ts";
 import type { Registry } from "./registry.ts";
 
 export interface EventsProps {
   readonly serviceId: string;
   readonly registry: Registry;
   /** Without one, a bus of its own. */
-  readonly target: EventsTarget | undefined;
+  readonly target: EventsTarget | string | undefined;
   readonly code: string;
   readonly settings: FunctionSettings;
   /** No condition that wants TLS, and a queue for `sealpost events tail`. */
@@ -69,7 +69,7 @@ export class Events extends Construct {
       removalPolicy: settings.retain ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY,
     });
     this.bus = props.target === undefined ? new EventBus(this, "Bus", { description: "Sealpost events" }) : undefined;
-    const destination = this.bus ? ownBus(this.bus) : destinationOf(props.target);
+    const destination = this.bus ? ownBus(this.bus) : destinationOf(this, props.target);
     this.function = new CapabilityFunction<PublisherEnvironment>(this, "Function", {
       description: "Sealpost publisher: what happens and what devices measured, to one target",
       code: props.code,
@@ -180,8 +180,9 @@ function ownBus(bus: EventBus): Destination {
   return { kind: "bus", address: bus.eventBusName, grant: (to) => grantOn(to, bus.eventBusArn, "events:PutEvents") };
 }
 
-function destinationOf(target: EventsTarget | undefined): Destination {
-  if (target === undefined) throw new Error("no target");
+function destinationOf(scope: Construct, given: EventsTarget | string | undefined): Destination {
+  if (given === undefined) throw new Error("no target");
+  const target = toEventsTarget(scope, given);
   if ("bus" in target) {
     const { eventBusArn } = target.bus; // by its ARN it may be of another account
     return { kind: "bus", address: eventBusArn, grant: (to) => grantOn(to, eventBusArn, "events:PutEvents") };

@@ -1,4 +1,5 @@
 export type { FunctionCode, FunctionName } from "./function-code.ts";
-export type { EventsTarget, SealpostProps, Throttle } from "./props.ts";
+export type { EventsTarget } from "./events-target.ts";
+export type { SealpostProps, Throttle } from "./props.ts";
 export { Sealpost } from "./sealpost.ts";
 export type { SealpostEvents, SealpostPolicies, SealpostTables } from "./sealpost.ts";

@@ -1,10 +1,7 @@
-import type { IEventBus } from "aws-cdk-lib/aws-events";
-import type { IStream } from "aws-cdk-lib/aws-kinesis";
-import type { IDeliveryStream } from "aws-cdk-lib/aws-kinesisfirehose";
 import { RetentionDays } from "aws-cdk-lib/aws-logs";
-import type { IQueue } from "aws-cdk-lib/aws-sqs";
 
 import { custodies, epochDays } from "../functions/custody/custodies.ts";
+import { type EventsTarget, isEventsTarget } from "./events-target.ts";
 import type { FunctionCode } from "./function-code.ts";
 
 /** Requests a second and burst of one route, above which API Gateway answers 429 itself. */
@@ -12,13 +9,6 @@ export interface Throttle {
   readonly rate: number;
   readonly burst: number;
 }
-
-/** Where events go: a bus of EventBridge, a queue of SQS, a stream of Kinesis or a delivery stream of Firehose. */
-export type EventsTarget =
-  | { readonly bus: IEventBus }
-  | { readonly queue: IQueue }
-  | { readonly stream: IStream }
-  | { readonly deliveryStream: IDeliveryStream };
 
 /** What a service is configured with. */
 export interface SealpostProps {
@@ -80,10 +70,10 @@ export interface SealpostProps {
    */
   readonly custodyHandover?: boolean;
   /**
-   * Where what happens, and what devices measured, is published.
+   * Where what happens, and what devices measured, is published: a bus, queue, stream or delivery stream, or the ARN of one.
    * @default a bus of EventBridge of its own
    */
-  readonly events?: EventsTarget;
+  readonly events?: EventsTarget | string;
   /**
    * Whether tables, keys, firmware and logs outlive the stack, and refuse to be deleted before.
    * @default true
@@ -102,7 +92,10 @@ export interface SealpostProps {
 }
 
 /** What `context.stages.<name>` in cdk.json may hold: plain values. */
-export type SealpostMembers = Omit<SealpostProps, "events" | "retain" | "emulated" | "functionCode">;
+export type SealpostMembers = Omit<SealpostProps, "events" | "retain" | "emulated" | "functionCode"> & {
+  /** ARN. */
+  readonly events?: string;
+};
 
 /** Those of production, wherever it is deployed from. */
 export const defaults = {
@@ -116,9 +109,10 @@ export const defaults = {
   signingEpochDays: epochDays.least,
   decryptionEpochDays: epochDays.least,
   custodyHandover: false,
+  events: undefined,
   retain: true,
   emulated: false,
-} as const satisfies Omit<SealpostProps, "serviceId" | "events" | "functionCode">;
+} as const satisfies Omit<SealpostProps, "serviceId" | "functionCode">;
 
 interface Rule {
   readonly holds: (value: unknown) => boolean;
@@ -189,6 +183,12 @@ const rules = {
     holds: (value) => typeof value === "boolean",
     expected: "true or false",
     why: "it lets keys of the other custody serve on",
+  },
+  events: {
+    holds: isEventsTarget,
+    expected:
+      "the ARN of a bus of EventBridge, a queue of SQS (FIFO too), a stream of Kinesis or a delivery stream of Firehose",
+    why: "events go nowhere else",
   },
 } as const satisfies Record<keyof SealpostMembers, Rule>;
 

@@ -11,7 +11,7 @@ import { Queue } from "aws-cdk-lib/aws-sqs";
 import { afterAll, expect, test } from "vitest";
 
 import { Events } from "../../infra/events.ts";
-import type { EventsTarget } from "../../infra/props.ts";
+import type { EventsTarget } from "../../infra/events-target.ts";
 import { Registry } from "../../infra/registry.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "sealpost-events-"));
@@ -22,7 +22,10 @@ afterAll(() => rmSync(directory, { recursive: true }));
 
 const account = "eu-west-1:123456789012";
 const queueArn = `arn:aws:sqs:${account}:events`;
-const targets: Record<string, [(stack: Stack) => EventsTarget, { kind: string; address: unknown; action: string }]> = {
+const targets: Record<
+  string,
+  [(stack: Stack) => EventsTarget | string, { kind: string; address: unknown; action: string }]
+> = {
   "a bus of another account": [
     (stack) => ({ bus: EventBus.fromEventBusArn(stack, "Given", `arn:aws:events:${account}:event-bus/theirs`) }),
     { kind: "bus", address: `arn:aws:events:${account}:event-bus/theirs`, action: "events:PutEvents" },
@@ -43,10 +46,27 @@ const targets: Record<string, [(stack: Stack) => EventsTarget, { kind: string; a
     (stack) => ({ deliveryStream: DeliveryStream.fromDeliveryStreamName(stack, "Given", "theirs") }),
     { kind: "delivery-stream", address: "theirs", action: "firehose:PutRecordBatch" },
   ],
+  "a bus by its ARN": [
+    () => `arn:aws:events:${account}:event-bus/theirs`,
+    { kind: "bus", address: `arn:aws:events:${account}:event-bus/theirs`, action: "events:PutEvents" },
+  ],
+  "a queue by its ARN": [() => queueArn, { kind: "queue", address: Match.anyValue(), action: "sqs:SendMessage" }],
+  "a FIFO queue by its ARN": [
+    () => `${queueArn}.fifo`,
+    { kind: "fifo-queue", address: Match.anyValue(), action: "sqs:SendMessage" },
+  ],
+  "a stream by its ARN": [
+    () => `arn:aws-cn:kinesis:${account}:stream/theirs`,
+    { kind: "stream", address: `arn:aws-cn:kinesis:${account}:stream/theirs`, action: "kinesis:PutRecords" },
+  ],
+  "a delivery stream by its ARN": [
+    () => `arn:aws:firehose:${account}:deliverystream/theirs`,
+    { kind: "delivery-stream", address: "theirs", action: "firehose:PutRecordBatch" },
+  ],
 };
 
-test.each(Object.entries(targets))("ok/%s: told of, allowed to, and no bus beside it", (_, [given, expected]) => {
-  const stack = new Stack(new App({ analyticsReporting: false, outdir: join(directory, expected.kind) }), "Stack");
+test.each(Object.entries(targets))("ok/%s: told of, allowed to, and no bus beside it", (name, [given, expected]) => {
+  const stack = new Stack(new App({ analyticsReporting: false, outdir: join(directory, name) }), "Stack");
   const settings = { logRetentionDays: 365, retain: true };
   const registry = new Registry(stack, "Registry", { retain: true });
   const target = given(stack);

@@ -98,7 +98,7 @@ describe("what is wrong is said in one line", () => {
     [
       "an unknown member",
       withMembers({ keyGenerations: 1 }),
-      `stage production: keyGenerations is not a member (serviceId, keyGeneration, logRetentionDays, firmwareNoncurrentDays, bootstrapThrottle, messageThrottle, signingCustody, decryptionCustody, signingEpochDays, decryptionEpochDays, custodyHandover): ${correct}`,
+      `stage production: keyGenerations is not a member (serviceId, keyGeneration, logRetentionDays, firmwareNoncurrentDays, bootstrapThrottle, messageThrottle, signingCustody, decryptionCustody, signingEpochDays, decryptionEpochDays, custodyHandover, events): ${correct}`,
     ],
     [
       "a bad service id",
@@ -115,6 +115,13 @@ describe("what is wrong is said in one line", () => {
       withMembers({ keyGeneration: "1" }),
       `stage production: keyGeneration is "1", but must be a whole number from 1, because every commit is conditional on it: ${correct}`,
     ],
+    ...["kinesis", "arn:aws:sns:eu-west-1:123456789012:events", { bus: "arn:aws:events:eu-west-1:1:event-bus/b" }].map(
+      (events): [string, StageInput, string] => [
+        `a target of events that is ${JSON.stringify(events)}`,
+        withMembers({ events }),
+        `stage production: events is ${JSON.stringify(events)}, but must be the ARN of a bus of EventBridge, a queue of SQS (FIFO too), a stream of Kinesis or a delivery stream of Firehose, because events go nowhere else: ${correct}`,
+      ],
+    ),
     ...["serviceId", "keyGeneration", "messageThrottle"].map((member): [string, StageInput, string] => [
       `${member} on the command line, which the next deploy would forget`,
       production({ [member]: "2" }),
@@ -128,12 +135,12 @@ describe("what is wrong is said in one line", () => {
     [
       "context that nobody reads, mistyped members too",
       production({ serviceID: "meters.example", colour: "blue" }),
-      "stage production: nobody reads -c serviceID, colour: this stage reads stage, stages, and from context.stages.production in cdk.json serviceId, keyGeneration, logRetentionDays, firmwareNoncurrentDays, bootstrapThrottle, messageThrottle, signingCustody, decryptionCustody, signingEpochDays, decryptionEpochDays, custodyHandover",
+      "stage production: nobody reads -c serviceID, colour: this stage reads stage, stages, and from context.stages.production in cdk.json serviceId, keyGeneration, logRetentionDays, firmwareNoncurrentDays, bootstrapThrottle, messageThrottle, signingCustody, decryptionCustody, signingEpochDays, decryptionEpochDays, custodyHandover, events",
     ],
     [
       "context of the other stage",
       production({ assetsBucket: "assets" }),
-      "stage production: nobody reads -c assetsBucket: this stage reads stage, stages, and from context.stages.production in cdk.json serviceId, keyGeneration, logRetentionDays, firmwareNoncurrentDays, bootstrapThrottle, messageThrottle, signingCustody, decryptionCustody, signingEpochDays, decryptionEpochDays, custodyHandover",
+      "stage production: nobody reads -c assetsBucket: this stage reads stage, stages, and from context.stages.production in cdk.json serviceId, keyGeneration, logRetentionDays, firmwareNoncurrentDays, bootstrapThrottle, messageThrottle, signingCustody, decryptionCustody, signingEpochDays, decryptionEpochDays, custodyHandover, events",
     ],
     [
       "a generation of the command line that is no number",
