@@ -21,11 +21,11 @@ export const limits = {
   window: 128,
   /**
    * Claims are padded to the first of `sizes` that holds them, and beyond to a multiple of `step`. All are multiples of 3, so that base64url wastes nothing.
-   * The first size is the smallest that holds every routine message; of replies the last holds a certificate, a receipt or an offer, which then look alike.
+   * The first size is the smallest that holds every routine message, which `register` is not; of replies the last holds a certificate, a receipt or an offer, which then look alike.
    */
   padding: {
-    request: { sizes: [528], step: 96 },
-    reply: { sizes: [345, 576, 1_200], step: 600 },
+    request: { sizes: [498], step: 96 },
+    reply: { sizes: [285, 576, 1_200], step: 600 },
   },
   /** Claims of a request are valid for this long when the device names no other lifetime. */
   lifetimeSeconds: 86_400,

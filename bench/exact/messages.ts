@@ -161,7 +161,7 @@ async function seal(
 ) {
   const { jwk } = await agreementKey();
   const seq = sent + 1;
-  const claims: Partial<RequestClaims> = { jti: "A".repeat(22), replyKey: { ...jwk, alg: "ECDH-ES" } };
+  const claims: Partial<RequestClaims> = { jti: "A".repeat(16), replyKey: { ...jwk, alg: "ECDH-ES" } };
   const body = await kind.body(device);
   return device.seal(await device.claimsOf(kind.operation, body, { seq, ack: seq - 1 }, { claims, key }), key);
 }

@@ -52,7 +52,7 @@ async function sealed(key: "rsa" | "agreement"): Promise<number> {
   const device = await rawDevice(service);
   await device.exchange(await device.claimsOf("register", registration, { seq: 1 }));
   const { jwk } = await agreementKey();
-  const claims = { jti: "A".repeat(22), replyKey: { ...jwk, alg: "ECDH-ES" as const } };
+  const claims = { jti: "A".repeat(16), replyKey: { ...jwk, alg: "ECDH-ES" as const } };
   const place = { seq: 2, ack: 1 };
   const check = await device.claimsOf("firmware.check", { firmware: registration.firmware }, place, { claims, key });
   const { token } = await device.seal(check, key);

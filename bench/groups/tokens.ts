@@ -58,7 +58,7 @@ async function ofSize(size: Size): Promise<Row[]> {
     keySetVersion: present,
   };
   const reply = await sealReply(replyClaims, replySigner, device.encryption.jwk);
-  const awaited = { request: replyClaims.request, replyKey: replyClaims.replyKey };
+  const awaited = { request: replyClaims.request };
 
   const peer = await peers(Buffer.from(JSON.stringify({ ...claims, body })));
   const least = await leastMicroseconds({
@@ -71,7 +71,7 @@ async function ofSize(size: Size): Promise<Row[]> {
     sealReplyBare: { run: repeat(peer.bare.sealReply) },
     sealReplyJose: { run: repeat(peer.jose.sealReply) },
     openReply: {
-      run: repeat(() => openReply(reply, device.encryption.pair.privateKey, () => replySigner.jwk, awaited)),
+      run: repeat(() => openReply(reply, device.encryption.pair.privateKey, [replySigner.jwk], awaited)),
     },
     openReplyBare: { run: repeat(peer.bare.openReply) },
     openReplyJose: { run: repeat(peer.jose.openReply) },

@@ -11,7 +11,7 @@ import type { Pending, Queue } from "../state/state.ts";
 export const emptyQueue: Queue = { next: 1, pending: [], unknown: [] };
 
 export function newJti(): string {
-  return encodeBase64url(crypto.getRandomValues(new Uint8Array(16)));
+  return encodeBase64url(crypto.getRandomValues(new Uint8Array(12)));
 }
 
 /**

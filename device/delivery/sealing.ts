@@ -19,9 +19,8 @@ export type SealedCopy = {
   readonly serverKey: string;
   /** Digest of its JWS. */
   readonly request: string;
-  /** By thumbprint, whom the reply may be sealed to. */
+  /** Whom the reply may be sealed to: the key that the request names, then the certified one. */
   readonly openers: readonly {
-    readonly replyKey: string;
     readonly alg?: ReplyAlgorithm;
     readonly privateKey: CryptoKey;
   }[];
@@ -45,10 +44,7 @@ export async function sealCopy(
 ): Promise<{ token: string; copy: SealedCopy }> {
   const { keys, serverKey, replyBytes, iat, exp } = how;
   const { jti, seq, operation, body } = message;
-  const certified = {
-    replyKey: await thumbprint(await encryptionJwk(keys.encryption)),
-    privateKey: keys.encryption.privateKey,
-  };
+  const certified = { privateKey: keys.encryption.privateKey };
   const oneTime = how.replyKey === "one-time" ? await generateReplyKey() : undefined;
   const oneTimeJwk = oneTime && ({ ...(await encryptionJwk(oneTime)), alg: ecdhEs.alg } as const);
   const { token, jws } = await sealRequest(
@@ -61,7 +57,7 @@ export async function sealCopy(
       seq,
       ack: acknowledged(state.queue),
       serverKey: serverKey.kid,
-      replyKey: oneTimeJwk ?? certified.replyKey,
+      replyKey: oneTimeJwk ?? (await thumbprint(await encryptionJwk(keys.encryption))),
       ...(replyBytes === undefined ? {} : { replyBytes }),
       operation,
       body,
@@ -70,9 +66,7 @@ export async function sealCopy(
     serverKey,
   );
   const openers =
-    oneTime && oneTimeJwk
-      ? [{ replyKey: await thumbprint(oneTimeJwk), alg: oneTimeJwk.alg, privateKey: oneTime.privateKey }, certified]
-      : [certified];
+    oneTime && oneTimeJwk ? [{ alg: oneTimeJwk.alg, privateKey: oneTime.privateKey }, certified] : [certified];
   return { token, copy: { serverKey: serverKey.kid, request: await tokenDigest(jws), openers } };
 }
 
@@ -88,10 +82,10 @@ export async function openAnswer(token: string, copies: readonly SealedCopy[], k
     if (!keySet.lists(serverKey)) continue;
     for (const { privateKey, ...named } of openers) {
       try {
-        return { reply: await openReply(token, privateKey, keySet.signingKey, { request, ...named }) };
+        return { reply: await openReply(token, privateKey, keySet.signingKeys, { request, ...named }) };
       } catch (error) {
         if (!isTokenError(error)) throw error;
-        unknownSigner ||= error.code === "unknown-key";
+        unknownSigner ||= error.code === "signature";
       }
     }
   }

@@ -142,12 +142,12 @@ function checkTime(isLate: () => boolean): void {
 
 async function seal(
   { replySigner }: PresentKeys,
-  { key, request, replyKey, mostBytes }: ReplyTo,
+  { key, request, mostBytes }: ReplyTo,
   answer: Answer,
   versions: DocumentVersions,
   now: number,
 ): Promise<string> {
-  const bound = { iat: now, request, replyKey, ...versions };
+  const bound = { iat: now, request, ...versions };
   const token = await sealReply({ ...bound, ...answer }, replySigner, key, nodeEngine);
   if (token.length <= mostBytes) return token;
   const code = "reply-too-large";

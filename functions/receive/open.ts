@@ -5,7 +5,7 @@ import {
   replyKeyThumbprint,
   requestClaimsSchema,
 } from "@sealpost/protocol/messages/request.ts";
-import { type Jws, memberOf, tokenDigest, verifyJws } from "@sealpost/protocol/token/jws.ts";
+import { type Jws, findSigner, memberOf, tokenDigest } from "@sealpost/protocol/token/jws.ts";
 import { limits } from "@sealpost/protocol/limits.ts";
 import type { EncryptionJwk, OneTimeJwk } from "@sealpost/protocol/suites/suites.ts";
 import { ifUsable } from "@sealpost/protocol/documents/open.ts";
@@ -23,7 +23,6 @@ import { messageDigest } from "./digest.ts";
 export type ReplyTo = {
   readonly deviceId: string;
   readonly key: EncryptionJwk | OneTimeJwk;
-  readonly replyKey: string;
   /** SHA-256 of the request's JWS. */
   readonly request: string;
   /** The largest token that the device takes. */
@@ -95,9 +94,13 @@ export async function verifyRequest(
   device: Device | undefined,
 ): Promise<VerifiedRequest> {
   if (!device) throw new TokenError("issuer", "request iss");
-  const { keys, endsRenewal } = signingKeys(device, jws.kid);
-  await verifyJws(jws, keys.signingKey, nodeEngine);
+  const speaking = speakingKeys(device.identity);
+  const { keys, endsRenewal } = await findSigner(jws, "request", speaking, signingKeyOf, nodeEngine);
   return { [verified]: true, device, keys, endsRenewal, ...(await readClaims(jws, claims, device, keys)) };
+}
+
+function signingKeyOf({ keys }: Speaking) {
+  return keys.signingKey;
 }
 
 async function presentKey(
@@ -109,12 +112,6 @@ async function presentKey(
   if (!opener) throw new TokenError("retired-key", "request serverKey");
   if (opener.alg !== alg) throw new TokenError("jwe-header", "alg");
   return opener;
-}
-
-function signingKeys({ identity }: Device, kid: string): Speaking {
-  const speaking = speakingKeys(identity, kid);
-  if (!speaking) throw new TokenError("unknown-key", "request kid");
-  return speaking;
 }
 
 const { shape } = requestClaimsSchema;
@@ -139,7 +136,6 @@ async function readClaims(
   const replyTo: ReplyTo = {
     deviceId: device.identity.deviceId,
     key: reply.key,
-    replyKey: reply.print,
     request: await tokenDigest(jws.bytes, nodeEngine),
     mostBytes: Math.min(replyBytes, limits.tokenBytes),
     ...(seq === undefined ? {} : { seq }),
@@ -161,7 +157,7 @@ function defectOf({ seq, ack, iat, exp }: RequestClaims): "ack" | "exp" | undefi
 
 /** The key to seal the reply to; one that cannot be used is a defect, told under the certified key. */
 async function replyKey(named: RequestClaims["replyKey"] | undefined, device: Device, keys: DeviceKeys) {
-  const certified = { key: keys.encryptionKey, print: nodeEngine.thumbprint(keys.encryptionKey) };
+  const certified = { key: keys.encryptionKey };
   if (named === undefined) return { ...certified, defect: "replyKey" };
   const print = await replyKeyThumbprint(named, nodeEngine);
   const own = keysInForce(device.identity);
@@ -169,10 +165,10 @@ async function replyKey(named: RequestClaims["replyKey"] | undefined, device: De
     // A key of the device's own is none for one time: it has its purpose already.
     const prints = own.flatMap((pair) => Object.values(thumbprintsOf(pair)));
     const usable = !prints.includes(print) && nodeEngine.isUsable(named);
-    return usable ? { key: named, print, defect: undefined } : { ...certified, defect: "replyKey" };
+    return usable ? { key: named, defect: undefined } : { ...certified, defect: "replyKey" };
   }
   for (const { encryptionKey } of own) {
-    if (nodeEngine.thumbprint(encryptionKey) === print) return { key: encryptionKey, print, defect: undefined };
+    if (nodeEngine.thumbprint(encryptionKey) === print) return { key: encryptionKey, defect: undefined };
   }
   return { ...certified, defect: "replyKey" };
 }

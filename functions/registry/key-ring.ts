@@ -25,14 +25,12 @@ export function keysInForce({ keys, previousKeys }: Pick<KeyRing, "keys" | "prev
 /** Keys that may speak, and whether the earlier ones end when they do. */
 export type Speaking = { readonly keys: DeviceKeys; readonly endsRenewal: boolean };
 
-/** @returns whose signature a message under this thumbprint bears; undefined if no key in force has it */
-export function speakingKeys(ring: KeyRing, kid: string): Speaking | undefined {
-  for (const keys of keysInForce(ring)) {
-    if (nodeEngine.thumbprint(keys.signingKey) === kid) {
-      return { keys, endsRenewal: keys === ring.keys && ring.previousKeys !== undefined };
-    }
-  }
-  return undefined;
+/** Everyone whose signature a message of the device may bear, the present keys first. */
+export function speakingKeys(ring: KeyRing): readonly Speaking[] {
+  return keysInForce(ring).map((keys) => ({
+    keys,
+    endsRenewal: keys === ring.keys && ring.previousKeys !== undefined,
+  }));
 }
 
 /** `present`: both keys are the present ones, each in its role. `reused`: one is or was a key of the device, in whichever role. */

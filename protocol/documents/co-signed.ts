@@ -45,10 +45,11 @@ export async function verifiedSigners(
   const known = new Map(await Promise.all(keys.map(async (jwk) => [await thumbprint(jwk), jwk] as const)));
   const verified = new Set<string>();
   for (const part of parts) {
-    const jwk = known.get(part.kid);
+    const { kid = "" } = part;
+    const jwk = known.get(kid);
     if (!jwk) continue;
     await verifyJws(part, jwk);
-    verified.add(part.kid);
+    verified.add(kid);
   }
   return verified;
 }

@@ -65,8 +65,8 @@ export type KeySet = {
   readonly iat: number;
   readonly exp: number;
   readonly version: number;
-  /** Message-signing key by thumbprint. */
-  signingKey(kid: string): SigningJwk | undefined;
+  /** Every key that may sign a reply. */
+  readonly signingKeys: readonly SigningJwk[];
   /** The first listed encryption key that is valid at `now`; the order is the server's preference. */
   serverKey(now: number): ServerKey | undefined;
   /** Whether requests may still be sealed to this key. */
@@ -83,7 +83,7 @@ export async function openKeySet(
 ): Promise<KeySet> {
   const jws = parseJws(tokenTypes.keySet, token);
   const prints = await Promise.all(trusted.keySetKeys.map(thumbprint));
-  const key = trusted.keySetKeys[prints.indexOf(jws.kid)];
+  const key = trusted.keySetKeys.find((_, at) => prints[at] === jws.kid);
   if (!key) throw new TokenError("unknown-key", "key set kid");
   await verifyJws(jws, key);
   const claims = parseClaims(jws.payload, claimsSchema, "key set");
@@ -100,7 +100,7 @@ export async function openKeySet(
     iat,
     exp,
     version,
-    signingKey: (kid) => keys.flatMap((key) => (key.use === "sig" && key.kid === kid ? [key.jwk] : []))[0],
+    signingKeys: keys.flatMap((key) => (key.use === "sig" ? [key.jwk] : [])),
     serverKey: (now) =>
       keys.flatMap((key) => {
         const { kid, nbf = 0, exp: end = Infinity } = key;

@@ -28,7 +28,7 @@ const checks = {
     remedy: "Leave out what is not listed there, and take `alg` from the key in the key set.",
   },
   "jws-header": {
-    compared: "the members of the JWS header with `typ`, `alg`, `kid` of section 7.1, exactly",
+    compared: "the members of the JWS header with those of section 7.1, exactly",
     remedy: "Leave out what is not listed there; `typ` names the kind of token.",
   },
   "unknown-key": {
@@ -87,10 +87,11 @@ const particular: { readonly [check: string]: Reason | undefined } = {
     compared: "the claim `serverKey` with `kid` of the JWE header",
     remedy: "Put the thumbprint of the key that the message is encrypted to into both.",
   },
-  "unknown-key request kid": {
+  "signature request": {
     compared:
-      "`kid` of the JWS header with the thumbprints of the device's certified signing key and, after a renewal, of the one before",
-    remedy: "Sign with the key of the last certificate. The key before ends with the first message under the new one.",
+      "the signature with the signed bytes, under the device's certified signing key and, after a renewal, the one before",
+    remedy:
+      "Sign `header.payload` as it is sent, with the key of the last certificate. The key before ends with the first message under the new one.",
   },
 };
 

@@ -100,9 +100,10 @@ const refusalBodySchema = z.object({
   time: count,
 });
 
-/** Reads the body of an authentic refusal; without a usable `retry`, the code decides, and an unknown one is final. */
+/** Reads the body of an authentic refusal; what it does not say the code does, and an unknown one is final. */
 export function readRefusal(code: string, body: unknown): RefusalBody {
-  const { detail = "", retry = isRefusalCode(code) && !refusals[code].final, ...more } = refusalBodySchema.parse(body);
+  const known = isRefusalCode(code) ? refusals[code] : { detail: "", final: true };
+  const { detail = known.detail, retry = !known.final, ...more } = refusalBodySchema.parse(body);
   return { detail, retry, ...more };
 }
 
@@ -112,6 +113,7 @@ export type Refusal = { readonly code: RefusalCode } & Partial<Pick<RefusalBody,
 /** One that may be stored. */
 export type StoredRefusal = Refusal & { readonly code: StoredRefusalCode };
 
-export function refusalBody({ code, ...more }: Refusal): RefusalBody {
-  return { detail: refusals[code].detail, retry: !refusals[code].final, ...more };
+/** As it is sent: the code stands for `detail`, and for `retry` where it is final. */
+export function refusalBody({ code, ...more }: Refusal): Partial<RefusalBody> {
+  return refusals[code].final ? more : { retry: true, ...more };
 }

@@ -1,7 +1,7 @@
 import * as z from "zod/mini";
 
-import { type Signer, memberOf, parseClaims, parseJws, signJwsBytes, tokenTypes, verifyJws } from "../token/jws.ts";
-import { base64url256, thumbprintSchema } from "../token/keys.ts";
+import { type Signer, findSigner, memberOf, parseClaims, parseJws, signJwsBytes, tokenTypes } from "../token/jws.ts";
+import { base64url256 } from "../token/keys.ts";
 import { ifUsable } from "../documents/open.ts";
 import { limits } from "../limits.ts";
 import { type RefusalBody, type RefusalCode, isRefusalCode, readRefusal } from "./refusals.ts";
@@ -21,16 +21,14 @@ import { TokenError } from "../token/token-error.ts";
 const version = z.int().check(z.nonnegative());
 
 /**
- * Claims of a reply: what the server's signature covers. Who speaks to whom, and of which message, is in the request's JWS, whose digest stands for
- * all of it.
+ * Claims of a reply: what the server's signature covers. Who speaks to whom, of which message, and whom it is sealed to, is in the request's JWS, whose
+ * digest stands for all of it.
  */
 export const replyClaimsSchema = z.object({
   /** The service's time, Unix seconds. */
   iat: z.int().check(z.nonnegative()),
   /** SHA-256 of the request's JWS as it was received, base64url. */
   request: base64url256,
-  /** Thumbprint of the key that this reply is sealed to. */
-  replyKey: thumbprintSchema,
   /** `ok` or a refusal code; one that a device does not know is judged by the body's `retry`. */
   status: z.string().check(z.regex(/^[a-z][a-z-]{0,63}$/)),
   body: z.record(z.string(), z.unknown()),
@@ -57,8 +55,6 @@ export async function sealReply(
 export type AwaitedReply = {
   /** `tokenDigest` of the request's JWS, of each time it was sealed. */
   readonly request: string;
-  /** Thumbprint of the key that opens the reply. */
-  readonly replyKey: string;
   /** `alg` of a one-time key; absent for the certified one. */
   readonly alg?: ReplyAlgorithm;
 };
@@ -77,22 +73,19 @@ export type Reply = {
 
 /**
  * Opens a reply: outer form, decryption, inner header, signature under a key of the key set, then that it answers this very request.
- * @param signingKeys finds a message-signing key of the newest key set by thumbprint
- * @throws TokenError
+ * @param signingKeys the message-signing keys of the newest key set
+ * @throws TokenError `signature` where none of them signed it
  */
 export async function openReply(
   token: string,
   privateKey: CryptoKey,
-  signingKeys: (kid: string) => SigningJwk | undefined,
+  signingKeys: readonly SigningJwk[],
   awaited: AwaitedReply,
   engine: TokenEngine = portableEngine,
 ): Promise<Reply> {
   const jws = parseJws(tokenTypes.reply, await decryptReply(token, privateKey, awaited));
-  const signingKey = signingKeys(jws.kid);
-  if (!signingKey) throw new TokenError("unknown-key", "reply kid");
-  await verifyJws(jws, signingKey, engine);
+  await findSigner(jws, "reply", signingKeys, (jwk) => jwk, engine);
   const claims = parseClaims(jws.payload, replyClaimsSchema, "reply");
-  if (claims.replyKey !== awaited.replyKey) throw new TokenError("key-binding", "reply replyKey");
   if (claims.request !== awaited.request) throw new TokenError("request-binding", "reply request");
   const { status, iat: time, body, trustVersion, keySetVersion } = claims;
   const said = { time, trustVersion, keySetVersion, waiting: claims.waiting === true };

@@ -8,7 +8,7 @@ import { type Compact, encodeBase64url, parseJson, splitCompact } from "./strict
 import type { TokenEngine } from "../suites/engine.ts";
 import { portableEngine } from "../suites/portable-engine.ts";
 import { type SignatureAlgorithm, type SigningJwk, signatureSuiteOf, signatureSuites } from "../suites/suites.ts";
-import { TokenError } from "./token-error.ts";
+import { TokenError, isTokenError } from "./token-error.ts";
 
 /** The explicit types (RFC 8725 §3.11) that keep one kind of token from passing for another. */
 export const tokenTypes = {
@@ -22,6 +22,9 @@ export const tokenTypes = {
 } as const;
 export type TokenType = (typeof tokenTypes)[keyof typeof tokenTypes];
 
+/** Types that name no key: their receiver knows by other means which few keys may have signed, and a `kid` is a tenth of a small message. */
+const unnamed: ReadonlySet<TokenType> = new Set([tokenTypes.request, tokenTypes.reply]);
+
 /** A private key wherever it lives: WebCrypto, KMS, a secure element. */
 export type Signer = {
   readonly kid: Thumbprint;
@@ -34,7 +37,8 @@ export type Jws = {
   /** The whole token, ASCII. */
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly alg: SignatureAlgorithm;
-  readonly kid: Thumbprint;
+  /** Of the signing key; absent where the type names none. */
+  readonly kid: Thumbprint | undefined;
   readonly payload: Uint8Array<ArrayBuffer>;
   /** What the signature covers (RFC 7515 §5.1): the beginning of `bytes`. */
   readonly signingInput: Uint8Array<ArrayBuffer>;
@@ -44,7 +48,7 @@ export type Jws = {
 const utf8 = new TextEncoder();
 
 /**
- * Signs claims as a compact JWS with the header `{alg, kid, typ}` and nothing else.
+ * Signs claims as a compact JWS with the header `{alg, kid, typ}` and nothing else; requests and replies leave out `kid`.
  * @param padding with white space behind the claims; nothing is padded without it
  */
 export async function signJws(typ: TokenType, claims: object, signer: Signer, padding?: Padding): Promise<string> {
@@ -58,7 +62,9 @@ export async function signJwsBytes(
   signer: Signer,
   padding?: Padding,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  const header = codec.encodeAscii(`${encodeBase64url(JSON.stringify({ alg: signer.alg, kid: signer.kid, typ }))}.`);
+  const { alg, kid } = signer;
+  const named = unnamed.has(typ) ? { alg, typ } : { alg, kid, typ };
+  const header = codec.encodeAscii(`${encodeBase64url(JSON.stringify(named))}.`);
   const signingInput = joined(header, codec.encodeBase64urlBytes(payloadOf(claims, padding)));
   const signature = await signer.sign(signingInput);
   return joined(signingInput, codec.encodeAscii(`.${encodeBase64url(signature)}`));
@@ -130,6 +136,31 @@ export async function verifyJws(jws: Jws, jwk: SigningJwk, engine: TokenEngine =
 }
 
 /**
+ * Finds who signed a token that names no key.
+ * @param what the token, for the error
+ * @param candidates everyone who may have, the likeliest first
+ * @throws TokenError `signature`
+ * @example await findSigner(jws, "request", [present, previous], ({ signingKey }) => signingKey); // present or previous
+ */
+export async function findSigner<T>(
+  jws: Jws,
+  what: string,
+  candidates: readonly T[],
+  keyOf: (candidate: T) => SigningJwk,
+  engine: TokenEngine = portableEngine,
+): Promise<T> {
+  for (const candidate of candidates) {
+    try {
+      await verifyJws(jws, keyOf(candidate), engine);
+      return candidate;
+    } catch (error) {
+      if (!isTokenError(error)) throw error;
+    }
+  }
+  throw new TokenError("signature", what);
+}
+
+/**
  * Parses claims of an already verified or explicitly untrusted payload.
  * @throws TokenError `json` · `claims`, with the path of the first member that is wrong
  */
@@ -155,7 +186,7 @@ export async function tokenDigest(token: Compact, engine: TokenEngine = portable
 function headerSchema(typ: TokenType) {
   return z.strictObject({
     alg: z.enum(signatureSuites.map(({ alg }) => alg)),
-    kid: thumbprintSchema,
+    kid: unnamed.has(typ) ? z.optional(z.never()) : thumbprintSchema,
     typ: z.literal(typ),
   });
 }

@@ -143,10 +143,7 @@ export async function rawDevice() {
     ...more,
   });
   const open = async (token: string, jws: string): Promise<Reply> =>
-    openReply(token, keys.encryption.privateKey, keySet.signingKey, {
-      request: await tokenDigest(jws),
-      replyKey,
-    });
+    openReply(token, keys.encryption.privateKey, keySet.signingKeys, { request: await tokenDigest(jws) });
   /** Sends the same bytes `times` times at once, as a device does: until each is answered by a sealed reply. */
   const send = async (claims: RequestClaims, times = 1): Promise<Reply[]> => {
     const { token, jws } = await sealRequest(claims, signer, serverKey);

@@ -45,7 +45,7 @@ describe("a line of a function", () => {
         const claims = await claimsOf({ iss: device.deviceId });
         return (await (await rawDevice(service)).seal(claims)).token;
       },
-      /check: unknown-key, request kid · compared: .*certified signing key/,
+      /check: signature, request · compared: .*certified signing key/,
     ],
   ];
   test.each(notAccepted)("ok/says why: %s", async (_, token, expected) => {

@@ -48,9 +48,8 @@ export async function rawDevice(service: TestService, deviceId: string = randomU
     sealRequest(claims, signer, service.serverKeys[key]);
 
   const open = async (token: string, jws: string): Promise<Reply> =>
-    openReply(token, encryption.pair.privateKey, service.keySet.signingKey, {
+    openReply(token, encryption.pair.privateKey, service.keySet.signingKeys, {
       request: await tokenDigest(jws),
-      replyKey: await thumbprint(encryption.jwk),
     });
 
   /** Seals, sends, and opens the reply; throws if the answer is a problem. */

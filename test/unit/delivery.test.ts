@@ -332,7 +332,7 @@ describe("names that JavaScript knows", () => {
       `"body":{"__proto__":{"model":${JSON.stringify(model)}},${JSON.stringify(body).slice(1)}`,
     );
     const { encodeBase64url } = await import("@sealpost/protocol/token/strict.ts");
-    const header = { alg: "ES256", kid: device.keys.signing.kid, typ: "sealpost-request+jwt" };
+    const header = { alg: "ES256", typ: "sealpost-request+jwt" };
     const input = `${encodeBase64url(JSON.stringify(header))}.${encodeBase64url(claims)}`;
     const jws = `${input}.${encodeBase64url(await device.keys.signing.sign(new TextEncoder().encode(input)))}`;
     const answered = await answerMessage(service.messages, await encrypt(service, jws), present);

@@ -65,7 +65,7 @@ describe("messages of one device at once", () => {
     expect(await folded([device, check(3)], [renewed, check(4, renewed)], [device, check(5)])).toEqual([
       "ok",
       "ok",
-      "unknown-key",
+      "signature",
     ]);
     expect(writes).toHaveLength(1);
     expect((await actionsOf(service, device.deviceId)).at(-1)).toBe("device.renewal-ended");

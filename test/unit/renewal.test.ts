@@ -64,7 +64,7 @@ describe("renewal", () => {
     await old.exchange(old.claims("renew", await old.renewal(nextKeys), { seq: 2 }));
     expect((await next.exchange(register(next, 3))).status).toBe("ok");
     expect(await keysOf()).toEqual({ present: nextKeys.signing.kid, previous: undefined });
-    expect(await old.answer(register(old, 4))).toMatchObject({ kind: "problem", log: { reason: "unknown-key" } });
+    expect(await old.answer(register(old, 4))).toMatchObject({ kind: "problem", log: { reason: "signature" } });
   });
 
   test("ok/the same message again, under either key, has the same certificate", async () => {
@@ -227,7 +227,7 @@ describe("renewal overtaken", () => {
     const slow = overtaken(() => next.exchange(register(next, 3)));
     const stolen = await newKeys();
     const late = await old.answer(old.claims("renew", await old.renewal(stolen), { seq: 4, ack: 2 }), { ports: slow });
-    expect(late).toMatchObject({ kind: "problem", body: { code: "not-accepted" }, log: { reason: "unknown-key" } });
+    expect(late).toMatchObject({ kind: "problem", body: { code: "not-accepted" }, log: { reason: "signature" } });
     expect(await keysOf()).toEqual({ present: nextKeys.signing.kid, previous: undefined });
   });
 

@@ -49,7 +49,7 @@ describe("the largest reply that a device takes", () => {
   test("ok/every refusal fits the least that may be named", async () => {
     for (const code of refusalCodes) {
       const refusal = { code, field: "f".repeat(128), highest: Number.MAX_SAFE_INTEGER, time: present };
-      const claims = { iat: present, request: "A".repeat(43), replyKey: device.keys.encryption.jwk.x };
+      const claims = { iat: present, request: "A".repeat(43) };
       const versions = { trustVersion: Number.MAX_SAFE_INTEGER, keySetVersion: Number.MAX_SAFE_INTEGER };
       const said = { status: code, body: { ...refusalBody(refusal) }, waiting: true } as const;
       const token = await sealReply({ ...claims, ...versions, ...said }, service.replyKey, device.keys.encryption.jwk);

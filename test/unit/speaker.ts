@@ -55,9 +55,8 @@ export async function speaker(service: TestService, deviceId: string, keys: Spea
   ): Promise<Answered> => answerMessage(ports, (await seal(sent)).token, now);
 
   const open = async (token: string, jws: string, key: AgreementKey = encryption): Promise<Reply> =>
-    openReply(token, key.pair.privateKey, service.keySet.signingKey, {
+    openReply(token, key.pair.privateKey, service.keySet.signingKeys, {
       request: await tokenDigest(jws),
-      replyKey: await thumbprint(key.jwk),
     });
 
   /** Seals, sends, and opens the reply; a problem is an error that names its reason. */
