@@ -24,13 +24,17 @@ type TailOptions = { readonly type?: string; readonly device?: string; readonly 
 
 /** One wait for what comes. A local stack waits it out also when nobody does any more. */
 const waitSeconds = 2;
+/** What a command took that was killed before it could show it comes again after that. */
+const hiddenSeconds = 10;
 const longest = 160;
 
 export function addEventsCommands(program: Command): void {
   const events = program.command("events").description("what happens and what devices measure, as it is published");
   events
     .command("tail")
-    .description("show what a local stack publishes, as it comes, until Ctrl-C; what was read is gone")
+    .description(
+      "show what a local stack published in the last hour, and publishes, until Ctrl-C; what was read is gone: two at once share what comes",
+    )
     .addOption(
       new Option("--type <type>", "of one type alone: readings, device.registered, …").argParser(
         fitting(z.string().check(z.regex(/^[a-z][a-z.-]{0,63}$/)), "It is a type of docs/events.md, as readings."),
@@ -91,7 +95,12 @@ function openQueue(stack: Stack, QueueUrl: string, signal: AbortSignal) {
     async receive(WaitTimeSeconds: number): Promise<Received[]> {
       try {
         const { Messages = [] } = await client.send(
-          new ReceiveMessageCommand({ QueueUrl, MaxNumberOfMessages: 10, WaitTimeSeconds }),
+          new ReceiveMessageCommand({
+            QueueUrl,
+            MaxNumberOfMessages: 10,
+            WaitTimeSeconds,
+            VisibilityTimeout: hiddenSeconds,
+          }),
           { abortSignal: signal },
         );
         return Messages.map(({ ReceiptHandle = "", Body = "" }) => ({ handle: ReceiptHandle, event: eventOf(Body) }));

@@ -6,7 +6,7 @@ const traffic = { devices: 1_000_000, messagesPerDay: 24, custody: "kms", batch:
 
 test.each<[Custody, number, number]>([
   ["kms", 1, 22.03],
-  ["signing-epoch", 1, 6.70],
+  ["signing-epoch", 1, 6.7],
   ["epoch", 1, 3.39],
   ["epoch", 50, 1.45],
 ])("ok/a million messages, custody %s, batches of %i, cost $%d", (custody, batch, dollars) => {
