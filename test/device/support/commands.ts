@@ -13,8 +13,14 @@ const ports = (bench: Bench) => ({
 });
 
 /** @returns whether the service took it */
-export async function queueCommand(bench: Bench, deviceId: string, commandId: string, name: string): Promise<boolean> {
-  const request = { commandId, name, arguments: { by: 90 } };
+export async function queueCommand(
+  bench: Bench,
+  deviceId: string,
+  commandId: string,
+  name: string,
+  more: { readonly repeatable?: true } = {},
+): Promise<boolean> {
+  const request = { commandId, name, arguments: { by: 90 }, ...more };
   const answer = await decisions.queueCommand({ ...call(bench), path: { deviceId }, request }, ports(bench));
   return "reply" in answer;
 }
