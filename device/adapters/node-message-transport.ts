@@ -1,5 +1,7 @@
 import http, { type IncomingMessage, type OutgoingHttpHeaders } from "node:http";
 import https from "node:https";
+import { type Readable, pipeline } from "node:stream";
+import { constants, createGunzip, gzipSync } from "node:zlib";
 
 import { limits } from "@sealpost/protocol/limits.ts";
 
@@ -13,10 +15,13 @@ import { unreachable } from "./unreachable.ts";
 /**
  * Messages over `node:http`, with the smallest head that HTTP allows: about 100 bytes where `fetch` sends 300, on links where each one counts. It
  * follows no redirect and is bounded in size. It takes HTTP_PROXY, HTTPS_PROXY and NO_PROXY of the environment on Node 24.5 and later.
+ * @param how `coding: "gzip"` saves a sixth of an exchange on a link that is known to carry bodies that are no text; the service answers alike. A base that
+ * answers such a request with 400 or 415 is sent plain ones from then on.
  * @example
  * const ports = { keys, state, messages: nodeMessageTransport() };
  */
-export function nodeMessageTransport(): MessageTransport {
+export function nodeMessageTransport(how: { readonly coding?: "gzip" } = {}): MessageTransport {
+  const plainOnly = new Set<string>();
   const agents = new Map<string, http.Agent>();
   const agentFor = (url: URL) => {
     const known = agents.get(url.origin);
@@ -61,10 +66,14 @@ export function nodeMessageTransport(): MessageTransport {
 
   return {
     async post(url, token, options) {
-      const length = String(Buffer.byteLength(token));
-      const headers = { "Content-Type": "application/jose", "Content-Length": length };
-      const response = await send(url, { method: "POST", headers, body: token }, options);
+      const coded = how.coding === "gzip" && !plainOnly.has(url);
+      const body = coded ? gzipSync(token, { strategy: constants.Z_HUFFMAN_ONLY }) : token;
+      const length = String(Buffer.byteLength(body));
+      const coding = coded ? { "Content-Encoding": "gzip" } : {};
+      const headers = { "Content-Type": "application/jose", ...coding, "Content-Length": length };
+      const response = await send(url, { method: "POST", headers, body }, options);
       const { statusCode: status = 0, headers: answered } = response;
+      if (coded && (status === 400 || status === 415)) plainOnly.add(url);
       return { status, contentType: answered["content-type"] ?? "", body: await readWhole(url, response) };
     },
     async get(url, range, options) {
@@ -80,11 +89,13 @@ export function nodeMessageTransport(): MessageTransport {
   };
 }
 
-type Sent = { readonly method: string; readonly headers: OutgoingHttpHeaders; readonly body?: string };
+type Sent = { readonly method: string; readonly headers: OutgoingHttpHeaders; readonly body?: string | Uint8Array };
 
 async function readWhole(url: string, response: IncomingMessage): Promise<Uint8Array<ArrayBuffer>> {
+  const isCoded = response.headers["content-encoding"] === "gzip";
+  const body = isCoded ? pipeline(response, createGunzip(), () => {}) : response;
   try {
-    return await readAll(readPieces(url, response), limits.tokenBytes);
+    return await readAll(readPieces(url, body), limits.tokenBytes);
   } catch (cause) {
     if (!(cause instanceof RangeError)) throw cause;
     throw unreachable(new URL(url), cause.message, cause);
@@ -92,7 +103,7 @@ async function readWhole(url: string, response: IncomingMessage): Promise<Uint8A
 }
 
 /** Breaking off the iteration destroys the connection. */
-async function* readPieces(url: string, response: IncomingMessage): AsyncGenerator<Uint8Array> {
+async function* readPieces(url: string, response: Readable): AsyncGenerator<Uint8Array> {
   try {
     for await (const piece of response) yield piece;
   } catch (cause) {

@@ -2,6 +2,8 @@ import { type RequestListener, createServer } from "node:http";
 import { createServer as createTlsServer } from "node:https";
 import { createServer as createNetServer } from "node:net";
 import type { AddressInfo } from "node:net";
+import { buffer } from "node:stream/consumers";
+import { gunzipSync, gzipSync } from "node:zlib";
 
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 
@@ -310,6 +312,49 @@ describe("what Node sends", () => {
     );
     expect(small.length).toBeLessThanOrEqual(110);
     expect(large.length).toBeGreaterThan(2 * small.length);
+  });
+
+  describe("in gzip", () => {
+    const seen: { coding: string | undefined; text: string }[] = [];
+    async function listen(answer: { status: number; headers?: Record<string, string>; body: Buffer }) {
+      seen.length = 0;
+      const server = createServer((request, response) => {
+        void buffer(request).then((body) => {
+          const coding = request.headers["content-encoding"];
+          seen.push({ coding, text: (coding === "gzip" ? gunzipSync(body) : body).toString() });
+          response.writeHead(answer.status, answer.headers).end(answer.body);
+        });
+      });
+      await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+      closers.push(() => server.close());
+      return `http://127.0.0.1:${(server.address() as AddressInfo).port}/messages`;
+    }
+    const gzip = { "content-encoding": "gzip" };
+
+    test("ok/sends a token so, and reads an answer in it", async () => {
+      const url = await listen({ status: 200, headers: gzip, body: gzipSync("answer") });
+      const { body } = await nodeMessageTransport({ coding: "gzip" }).post(url, "token");
+      expect(Buffer.from(body).toString()).toBe("answer");
+      expect(seen).toEqual([{ coding: "gzip", text: "token" }]);
+    });
+
+    test.each([400, 415])("ok/after %i it sends that base plain ones", async (status) => {
+      const url = await listen({ status, body: Buffer.from("no") });
+      const transport = nodeMessageTransport({ coding: "gzip" });
+      await transport.post(url, "token");
+      await transport.post(url, "token");
+      expect(seen.map(({ coding, text }) => [coding, text])).toEqual([
+        ["gzip", "token"],
+        [undefined, "token"],
+      ]);
+    });
+
+    test("fails/an answer that unfolds to more than a token, or is no gzip", async () => {
+      const bomb = await listen({ status: 200, headers: gzip, body: gzipSync(Buffer.alloc(50_000_000)) });
+      await expect(nodeMessageTransport().post(bomb, "token")).rejects.toMatchObject({ code: "unreachable" });
+      const none = await listen({ status: 200, headers: gzip, body: Buffer.from("none") });
+      await expect(nodeMessageTransport().post(none, "token")).rejects.toMatchObject({ code: "unreachable" });
+    });
   });
 
   test("ok/a proxy of the environment carries messages to other hosts, and none to this machine", async () => {
