@@ -12,7 +12,7 @@ import { type TestService, present, startService } from "../support/service.ts";
 let service: TestService;
 let device: RawDevice;
 beforeEach(async () => {
-  vi.spyOn(console, "log").mockImplementation(() => {});
+  vi.spyOn(process.stdout, "write").mockReturnValue(true);
   service = await startService();
   device = await rawDevice(service);
   await device.exchange(await device.claimsOf("register", registration, { seq: 1 }));
@@ -70,6 +70,7 @@ test("fails/what is damaged on the way is not accepted, and told from nothing el
 test("fails/what unfolds to more than a token may have is too large, and not unfolded further", async () => {
   const { statusCode } = await post(gzipSync(Buffer.alloc(limits.tokenBytes + 1, "A")));
   expect(statusCode).toBe(413);
+  expect(vi.mocked(process.stdout.write).mock.lastCall?.[0]).toContain('"reason":"body"');
   expect((await post(gzipSync(Buffer.alloc(limits.tokenBytes, "A")))).statusCode).toBe(400);
 });
 
