@@ -236,16 +236,22 @@ export class Device {
    * Does what the operator says, one command after another until there is none, and delivers what became of each. It asks when a reply said that
    * something waits. A command is started at most once, unless it is repeatable.
    * @param input.ask also when none said so
+   * @param input.onSettled told of each command at once, so that what was done is known whatever comes after it
    * @returns what was settled now
+   * @throws DeviceError `refused` · `not-registered` also where the service did not take a result; it is not sent again
    */
   async handleCommands(
-    input: VerbOptions & { readonly handlers: CommandHandlers; readonly ask?: boolean },
+    input: VerbOptions & {
+      readonly handlers: CommandHandlers;
+      readonly ask?: boolean;
+      readonly onSettled?: (handled: HandledCommand) => void;
+    },
   ): Promise<readonly HandledCommand[]> {
     const { commands, patience } = await this.#begin(input);
     if (!this.#cell.enrolled.profile) throw new DeviceError("not-registered", "");
-    const { handlers, ask = false } = input;
+    const { handlers, ask = false, onSettled = () => {} } = input;
     const signals = [this.#settings.signal, input.signal].filter((signal) => signal !== undefined);
-    return commands.run(patience, { handlers, ask, signal: AbortSignal.any(signals) });
+    return commands.run(patience, { handlers, ask, onSettled, signal: AbortSignal.any(signals) });
   }
 
   /** Replaces both key pairs and the certificate. The old signing key is gone once the service's answer is verified. */

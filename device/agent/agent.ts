@@ -248,9 +248,11 @@ export class Agent {
    */
   async #command(device: Device): Promise<boolean> {
     if (device.status().phase !== "registered") return false;
-    for (const { name, commandId, status } of await device.handleCommands({ handlers: this.#commands })) {
-      this.#say({ act: "command", outcome: status, detail: { name, commandId } });
-    }
+    await device.handleCommands({
+      handlers: this.#commands,
+      onSettled: ({ name, commandId, status }) =>
+        this.#say({ act: "command", outcome: status, detail: { name, commandId } }),
+    });
     return isInHand(device);
   }
 

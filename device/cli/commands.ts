@@ -3,6 +3,7 @@ import { resolve } from "node:path";
 import type { Command } from "commander";
 import * as z from "zod/mini";
 
+import type { HandledCommand } from "../commands/command-handler.ts";
 import { lineOf, type Act } from "../agent/acts.ts";
 import { commandsIn } from "../agent/commands.ts";
 import { readMachine } from "../agent/machine.ts";
@@ -35,9 +36,16 @@ export function registerCommands(program: Command): void {
         const stop = new AbortController();
         const environment = { SEALPOST_DEVICE_HOME: resolve(folder) };
         const runner = runnerFor({ keeper, say: (line) => output.note(line), environment, signal: stop.signal });
-        const handled = await device.handleCommands({ handlers: commandsIn(runIn, timeout, runner, say), ask: true });
+        const lines: string[] = [];
+        const onSettled = ({ name, commandId, status }: HandledCommand) =>
+          lines.push(`${name} (${commandId}): ${status}`);
+        const handlers = commandsIn(runIn, timeout, runner, say);
+        const handled = await device.handleCommands({ handlers, ask: true, onSettled }).catch((error: unknown) => {
+          // What was done is said, whatever came after it.
+          for (const line of lines) output.note(line);
+          throw error;
+        });
         await keeper.change({});
-        const lines = handled.map(({ name, commandId, status }) => `${name} (${commandId}): ${status}`);
         output.result(lines.length > 0 ? lines : ["There was nothing to do."], { commands: handled });
       });
     });

@@ -8,7 +8,7 @@ import { limits } from "@sealpost/protocol/limits.ts";
 
 import type { Outbox } from "../delivery/outbox.ts";
 import type { OutboxPorts } from "../delivery/outbox-ports.ts";
-import { requireDone } from "../delivery/outcome.ts";
+import { type Outcome, requireDone } from "../delivery/outcome.ts";
 import type { Patience } from "../delivery/patience.ts";
 import { WaitingLine } from "../delivery/waiting-line.ts";
 import { DeviceError, isDeviceError } from "../device-error.ts";
@@ -44,29 +44,42 @@ export class CommandRunner {
    * Does what is in hand, and asks for more until there is none.
    * @param input.ask also where no reply said that something waits
    * @param input.signal for the handlers
+   * @param input.onSettled told of each once its result is durable, whatever comes after it
+   * @throws DeviceError also where the service did not take a result, once the others are delivered
    */
   async run(
     patience: Patience,
-    input: { readonly handlers: CommandHandlers; readonly ask: boolean; readonly signal: AbortSignal },
+    input: {
+      readonly handlers: CommandHandlers;
+      readonly ask: boolean;
+      readonly signal: AbortSignal;
+      readonly onSettled: (handled: HandledCommand) => void;
+    },
   ): Promise<readonly HandledCommand[]> {
     return this.#line.take(patience, async () => {
       const handled: HandledCommand[] = [];
+      const results = this.#pending(commandsResult.operation);
       let { ask } = input;
       for (let asked = 0; asked < mostAsked;) {
         const { hand, waiting, freed } = this.#present.commands;
         if (hand) {
           const done = await this.#act(hand, patience, input);
           if (!done) break;
-          handled.push(done);
+          const { seq, ...settled } = done;
+          results.push(seq);
+          handled.push(settled);
+          input.onSettled(settled);
+          // What became of a message is remembered for a window of them.
+          if (results.length >= limits.window / 4) await this.#deliverResults(results.splice(0), patience);
           [ask, asked] = [true, 0];
-        } else if (ask || waiting || freed || this.#pending(commandsNext.operation)) {
+        } else if (ask || waiting || freed || this.#pending(commandsNext.operation).length > 0) {
           await this.#ask(patience);
           const { commands } = this.#present;
           if (!commands.hand && !commands.freed) break;
           asked += 1;
         } else break;
       }
-      await this.#deliverResults(patience);
+      await this.#deliverResults(results, patience);
       return handled;
     });
   }
@@ -92,13 +105,16 @@ export class CommandRunner {
     return enrolled;
   }
 
-  #pending(operation: string): number | undefined {
-    return this.#ports.cell.enrolled.queue.pending.find((message) => message.operation === operation)?.seq;
+  /** The seqs of those that are on their way. */
+  #pending(operation: string): number[] {
+    const { pending } = this.#ports.cell.enrolled.queue;
+    return pending.filter((message) => message.operation === operation).map(({ seq }) => seq);
   }
 
   async #ask(patience: Patience): Promise<void> {
     const { handled } = this.#present.commands;
-    const seq = this.#pending(commandsNext.operation) ?? (await this.#outbox.enqueue(commandsNext, { handled }));
+    const [pending] = this.#pending(commandsNext.operation);
+    const seq = pending ?? (await this.#outbox.enqueue(commandsNext, { handled }));
     requireDone(await this.#outbox.deliver(seq, patience));
   }
 
@@ -107,7 +123,7 @@ export class CommandRunner {
     command: Command,
     patience: Patience,
     { handlers, signal }: { readonly handlers: CommandHandlers; readonly signal: AbortSignal },
-  ): Promise<HandledCommand | null> {
+  ): Promise<(HandledCommand & { readonly seq: number }) | null> {
     const handler = await findHandler(handlers, command.name);
     await this.#makeRoom(patience);
     // A verb that was ended begins nothing.
@@ -115,8 +131,7 @@ export class CommandRunner {
     const { n, commandId, name } = command;
     const result = await this.#decide(command, handler, signal);
     if (!result) return null;
-    await this.#settle(result, patience);
-    return { n, commandId, name, status: result.status };
+    return { n, commandId, name, status: result.status, seq: await this.#settle(result, patience) };
   }
 
   async #decide(
@@ -169,15 +184,17 @@ export class CommandRunner {
     await this.#ports.keys.writeMarker({ deviceId, n, decision });
   }
 
-  /** One durable write: the result is queued, `handled` is n, and nothing is in hand. */
-  async #settle(result: CommandsResultBody, patience: Patience): Promise<void> {
+  /**
+   * One durable write: the result is queued, `handled` is n, and nothing is in hand.
+   * @returns the seq of the result
+   */
+  async #settle(result: CommandsResultBody, patience: Patience): Promise<number> {
     for (;;) {
       try {
-        await this.#outbox.enqueue(commandsResult, result, (state) => ({
+        return await this.#outbox.enqueue(commandsResult, result, (state) => ({
           ...state,
           commands: { ...state.commands, handled: result.n, hand: null },
         }));
-        return;
       } catch (error) {
         if (!isDeviceError(error) || error.code !== "queue-full") throw error;
         await this.#outbox.flush(patience);
@@ -191,13 +208,15 @@ export class CommandRunner {
     if (next - (pending[0]?.seq ?? next) >= limits.window / 2) await this.#outbox.flush(patience);
   }
 
-  async #deliverResults(patience: Patience): Promise<void> {
-    for (;;) {
-      const seq = this.#pending(commandsResult.operation);
-      if (seq === undefined) return;
+  /** @throws DeviceError for the first that the service did not take, once the others are delivered */
+  async #deliverResults(seqs: readonly number[], patience: Patience): Promise<void> {
+    let refused: Outcome | undefined;
+    for (const seq of seqs) {
       const outcome = await this.#outbox.deliver(seq, patience);
       if (outcome.kind === "unknown" && outcome.why !== "below-window") requireDone(outcome);
+      if (outcome.kind === "refused") refused ??= outcome;
     }
+    if (refused) requireDone(refused);
   }
 }
 

@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 
 import type { Command } from "@sealpost/protocol/exchanges/commands.ts";
 
-import { type CommandHandlers, commandLater } from "../../device/commands/command-handler.ts";
+import { type CommandHandlers, type HandledCommand, commandLater } from "../../device/commands/command-handler.ts";
 import { judge } from "../../device/commands/judge.ts";
 import { Device } from "../../device/device.ts";
 import { decisions } from "../../functions/operator/decisions.ts";
@@ -119,6 +119,49 @@ describe("over the real service", () => {
     await device.checkFirmware();
     expect(device.status().commands).toMatchObject({ waiting: true });
     expect(await device.handleCommands({ handlers })).toMatchObject([{ n: 5, status: "done" }]);
+  });
+
+  test("fails/with what was done told, where the verb is ended behind the first", async () => {
+    await queue("a", "turn");
+    await queue("b", "turn");
+    const settled: HandledCommand[] = [];
+    const end = new AbortController();
+    const onSettled = (handled: HandledCommand) => {
+      settled.push(handled);
+      end.abort();
+    };
+    const input = { handlers, ask: true, onSettled, signal: end.signal };
+    await expect(device.handleCommands(input)).rejects.toMatchObject({ code: "aborted" });
+    expect(settled).toMatchObject([{ n: 1, status: "done" }]);
+    expect(await device.handleCommands({ handlers })).toMatchObject([{ n: 2, status: "done" }]);
+    expect(await shown("a")).toMatchObject({ state: "done" });
+  });
+
+  test("ok/more than a window of them in one verb", async () => {
+    const most = 70;
+    let given = 0;
+    const give = async () => queue(`command-${(given += 1)}`, "turn");
+    const giving: CommandHandlers = { turn: async () => (given < most ? give() : undefined) };
+    await give();
+    expect(await device.handleCommands({ handlers: giving, ask: true })).toHaveLength(most);
+    expect(await shown("command-1")).toMatchObject({ state: "done" });
+    expect(await shown(`command-${most}`)).toMatchObject({ state: "done" });
+  });
+
+  test("fails/with a word of it, where the service does not take a result", async () => {
+    await queue("a", "turn");
+    await queue("b", "turn");
+    const key = { target: `life#${deviceId()}`, at: "command#0000000001" };
+    const [item] = await bench.service.store.read([{ table: "journal", key }]);
+    const other = { ...item, commandId: "other", revision: 1 };
+    const replace = () => bench.service.store.write([{ table: "journal", item: other, when: { revision: 0 } }]);
+    const replacing = { turn: async () => void (await replace()) };
+    await expect(device.handleCommands({ handlers: replacing, ask: true })).rejects.toMatchObject({
+      code: "refused",
+      message: expect.stringContaining("unknown-command") as string,
+    });
+    expect(await shown("b")).toMatchObject({ state: "done" });
+    expect(await device.handleCommands({ handlers, ask: true })).toEqual([]);
   });
 
   test("ok/a power cut at any call: started at most once, and the result arrives", async () => {
