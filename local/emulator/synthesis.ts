@@ -76,6 +76,8 @@ export async function runCdk(
       CDK_DEFAULT_REGION: emulatorRegion,
       CDK_DISABLE_CLI_TELEMETRY: "true",
       CDK_DISABLE_VERSION_CHECK: "true",
+      // CloudFormation's rules are for AWS, take as long as all else, and `check:infra` applies them; cdk-nag's hold here too.
+      CDK_VALIDATION: "false",
       // The CLI caches account ids by access key and notices there; this run shares neither with the user's.
       CDK_HOME: temporaryDirectory,
     },
