@@ -62,7 +62,8 @@ test("ok/an agent that is killed while it does commands starts none twice that m
     await Promise.race([agent.says(/^start:/), agent.ended]);
     agent.child.kill("SIGHUP");
     // Every other time in the middle of a command, else whenever it happens to be.
-    if (round % 2 === 0) await expect.poll(() => begun(), { timeout: 30_000, interval: 10 }).toContain(id);
+    if (round % 2 === 0)
+      await vi.waitUntil(async () => (await begun()).includes(id), { timeout: 30_000, interval: 10 });
     await sleep(random() * (round % 2 === 0 ? 150 : 500));
     agent.child.kill("SIGKILL");
     expect(await agent.ended).toBe("SIGKILL");
@@ -82,12 +83,12 @@ test("ok/an agent that is killed while it does commands starts none twice that m
       ends: times("end", id),
     })),
   );
-  for (const { id, repeatable, state, starts, ends } of told) {
-    const said = `${id}: ${state}, started ${starts}, ended ${ends}`;
-    if (repeatable) expect([state, starts > 0, ends > 0], said).toEqual(["done", true, true]);
-    else if (state === "done") expect([starts, ends], said).toEqual([1, 1]);
-    else expect([state, starts <= 1], said).toEqual(["interrupted", true]);
-  }
+  // What may run once and was begun, but has no end, was cut.
+  const isTrue = ({ repeatable, state, starts, ends }: (typeof told)[number]) =>
+    repeatable
+      ? state === "done" && starts > 0 && ends > 0
+      : (state === "done" && starts === 1 && ends === 1) || (state === "interrupted" && starts <= 1);
+  expect(told.filter((command) => !isTrue(command))).toEqual([]);
   expect(told.some(({ state }) => state === "interrupted")).toBe(true);
   expect(told.some(({ repeatable, state }) => !repeatable && state === "done")).toBe(true);
 });
