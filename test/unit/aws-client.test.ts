@@ -145,10 +145,13 @@ describe("a call", () => {
   });
 
   test("ok/calls share connections", async () => {
-    const { call, asked, endpoint } = await served(fine);
+    const connections = new Set<unknown>();
+    const { call, asked } = await served((response, request) => {
+      connections.add(request.socket);
+      fine(response, request);
+    });
     for (let n = 0; n < 5; n += 1) await call("GetItem", {});
-    expect(asked).toHaveLength(5);
-    expect(endpoint).toMatch(/^http:/);
+    expect([asked.length, connections.size]).toEqual([5, 1]);
   });
 });
 
@@ -163,6 +166,29 @@ describe("what the environment says", () => {
     await awsClient(kms, { attempts: 1, timeout: 5_000 })("Sign", {});
     expect(asked[0]?.headers).toMatchObject({ "x-amz-target": "TrentService.Sign" });
     expect(asked[0]?.headers.authorization).toMatch(/another-id\/\d{8}\/eu-central-1\/kms\/aws4_request/);
+  });
+});
+
+describe("a write", () => {
+  const put = { table: "trust", item: { item: "a" }, when: "absent" } as const;
+  const lost = answers(400, '{"__type":"com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException"}');
+
+  test.each([
+    ["was reset", resets],
+    ["came too late", () => {}],
+    ["was cut off", breaksOff],
+  ])("ok/that took effect, and whose answer %s, is a lost race: who reads again finds it", async (_, act) => {
+    const { asked, options } = await served(act, lost);
+    const store = dynamodbStore(awsClient(dynamodb, { ...options, timeout: 300 }), { trust: "trust" });
+    expect(await store.write([put])).toBe(false);
+    expect(asked.map(({ body }) => body)).toEqual(Array(2).fill(asked[0]?.body));
+  });
+
+  test("fails/as a fault where no answer ever comes: nobody takes it for done or for lost", async () => {
+    const { asked, call } = await served(resets);
+    const written = dynamodbStore(call, { trust: "trust" }).write([put]);
+    await expect(written).rejects.toMatchObject({ name: "Fault", code: "unavailable" });
+    expect(asked).toHaveLength(3);
   });
 });
 
