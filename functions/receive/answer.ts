@@ -121,8 +121,9 @@ async function effectsOf(
   isLate: () => boolean,
 ): Promise<readonly Effect[]> {
   if (read?.status !== "fulfilled") return requests.map(() => ({ error: read?.reason }));
+  if (read.value) return write(ports, read.value, requests, now, isLate);
   const unknown = { error: new TokenError("issuer", "request iss") };
-  return read.value ? write(ports, read.value, requests, now, isLate) : requests.map(() => unknown);
+  return requests.map(() => unknown);
 }
 
 async function toAnswer({ exchanges }: MessagePorts, effect: Effect, { device }: VerifiedRequest): Promise<Answer> {
