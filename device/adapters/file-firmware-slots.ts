@@ -105,23 +105,28 @@ function parseSlots(text: string, path: string): SlotsFile {
 
 async function readPart(path: string, offset: number, length: number): Promise<Uint8Array<ArrayBuffer>> {
   try {
-    return await withFile(path, readOnly, async (image) => readUntilFull(image, offset, length));
+    return await withFile(path, readOnly, async (image) => {
+      const part = new Uint8Array(length);
+      return part.subarray(0, await readUntilFull(image, offset, part));
+    });
   } catch (cause) {
     if (errorCode(cause) === "ENOENT") return new Uint8Array();
     throw fileFault(path, cause);
   }
 }
 
-/** A call may read less than was asked for, and ends the file only with nothing. */
-async function readUntilFull(image: FileHandle, offset: number, length: number): Promise<Uint8Array<ArrayBuffer>> {
-  const part = new Uint8Array(length);
+/**
+ * A call may read less than was asked for, and ends the file only with nothing.
+ * @returns how many bytes there were
+ */
+async function readUntilFull(image: FileHandle, offset: number, part: Uint8Array): Promise<number> {
   let filled = 0;
-  while (filled < length) {
-    const { bytesRead } = await image.read(part, filled, length - filled, offset + filled);
-    if (bytesRead === 0) return part.slice(0, filled);
+  while (filled < part.length) {
+    const { bytesRead } = await image.read(part, filled, part.length - filled, offset + filled);
+    if (bytesRead === 0) break;
     filled += bytesRead;
   }
-  return part;
+  return filled;
 }
 
 /**
@@ -158,11 +163,12 @@ async function digestOf(path: string, size: number): Promise<Uint8Array<ArrayBuf
   const hash = createHash("sha256");
   try {
     await withFile(path, readOnly, async (image) => {
+      const part = new Uint8Array(Math.min(hashedAtOnce, size));
       for (let done = 0; done < size;) {
-        const part = await readUntilFull(image, done, Math.min(hashedAtOnce, size - done));
-        if (part.length === 0) return;
-        hash.update(part);
-        done += part.length;
+        const length = await readUntilFull(image, done, part.subarray(0, size - done));
+        if (length === 0) return;
+        hash.update(part.subarray(0, length));
+        done += length;
       }
     });
   } catch (cause) {

@@ -1,3 +1,5 @@
+import { engine } from "@sealpost/protocol/content/engine.ts";
+
 import type { FirmwareSlots, FirmwareVersion } from "../ports.ts";
 
 export type MemoryFirmwareSlots = FirmwareSlots & {
@@ -33,7 +35,7 @@ export function memoryFirmwareSlots(running: FirmwareVersion): MemoryFirmwareSlo
       memory.set(bytes, offset);
     },
     async sha256(length) {
-      return new Uint8Array(await crypto.subtle.digest("SHA-256", memory.subarray(0, Math.min(length, size))));
+      return engine.sha256(memory.subarray(0, Math.min(length, size)));
     },
     async markBootable(firmware) {
       next = firmware;
