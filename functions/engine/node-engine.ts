@@ -1,8 +1,6 @@
 import {
-  type KeyObject,
   createCipheriv,
   createDecipheriv,
-  createPublicKey,
   createSecretKey,
   diffieHellman,
   generateKeyPairSync,
@@ -16,10 +14,10 @@ import type { TokenEngine } from "@sealpost/protocol/suites/engine.ts";
 import { ecdhEs } from "@sealpost/protocol/suites/ecdh-es.ts";
 import { p256JwkSchema } from "@sealpost/protocol/suites/p256.ts";
 import { rawToDer } from "@sealpost/protocol/token/der.ts";
-import type { Jwk } from "@sealpost/protocol/token/keys.ts";
 import { codec } from "@sealpost/protocol/token/codec.ts";
 
 import { concatKdf } from "./concat-kdf.ts";
+import { publicKey } from "./public-keys.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
@@ -68,22 +66,6 @@ export const nodeEngine = {
 } as const satisfies TokenEngine;
 
 const cipherName = "aes-256-gcm";
-
-/** Public keys that were met last: OpenSSL checks a point anew with each import, which costs as much as a verification. */
-const imported = new Map<string, KeyObject>();
-const mostImported = 1_000;
-
-/** @throws for a point off the curve */
-function publicKey({ kty, crv, x, y }: Jwk): KeyObject {
-  const name = `${String(crv)} ${String(x)} ${String(y)}`;
-  const known = imported.get(name);
-  if (known) return known;
-  const key = createPublicKey({ key: p256JwkSchema.parse({ kty, crv, x, y }), format: "jwk" });
-  const [oldest] = imported.keys();
-  if (imported.size === mostImported && oldest !== undefined) imported.delete(oldest);
-  imported.set(name, key);
-  return key;
-}
 
 function toBytes(buffer: Buffer<ArrayBuffer>): Bytes {
   return new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.byteLength);
