@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 
 import { repository } from "../local/repository.ts";
-import { writeCostDocuments } from "./docs/cost.ts";
+import { costDocuments } from "./docs/cost.ts";
+import { performanceDocuments } from "./docs/performance.ts";
 import { checkExact } from "./exact/exact.ts";
 import { type GroupName, groupNames } from "./group-names.ts";
 import { printRows } from "./print.ts";
@@ -20,7 +21,7 @@ Measures Sealpost beside what one would use otherwise, in one run, and writes .l
   --json           print the rows as JSON
   --ratios         fail where a figure with an aim is a quarter worse than bench/ratios.json has it
   --check          measure nothing; count what is the same on every machine and compare it with bench/exact.json
-  --docs           measure nothing; write docs/cost.md and the cost section of the README
+  --docs           measure nothing; write docs/cost.md, its chart, the cost section of the README, and what docs/performance.md says of aims
   --accept         with --check or --ratios: take what was counted or measured
 
 Exit codes: 0 measured; 1 a measurement failed, a figure is worse (--ratios) or another one (--check); 2 wrong options.`;
@@ -38,7 +39,8 @@ async function main(commandLine: readonly string[]): Promise<number> {
     return 0;
   }
   if (options.docs) {
-    await writeCostDocuments();
+    for (const { path, text } of [...(await costDocuments()), ...(await performanceDocuments())])
+      await writeFile(path, text);
     return 0;
   }
   if (options.check) return check(options.accept);

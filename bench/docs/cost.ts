@@ -1,11 +1,14 @@
-import { readFile, writeFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 
 import { repository } from "../../local/repository.ts";
 import { type Custody, estimate, iotCoreDollarsPerMillion } from "../../operator/cost/estimate.ts";
 import { assumed, priceList } from "../../operator/cost/rates.ts";
+import { barChart } from "./chart.ts";
+import { table, withSection } from "./table.ts";
 
 const documentPath = join(repository, "docs/cost.md");
+const chartPath = join(repository, "docs/cost.svg");
 const readmePath = join(repository, "README.md");
 const markers = ["<!-- cost: made by `npm run bench -- --docs` -->", "<!-- /cost -->"] as const;
 
@@ -14,18 +17,11 @@ export type Generated = { readonly path: string; readonly text: string };
 
 /** What the documents say of cost, from the estimate of `sealpost cost`. */
 export async function costDocuments(): Promise<readonly Generated[]> {
-  const readme = await readFile(readmePath, "utf8");
-  const [before, rest = ""] = readme.split(markers[0]);
-  const [, after] = rest.split(markers[1]);
-  if (before === undefined || after === undefined) throw new Error("README.md has no cost section between its markers");
   return [
     { path: documentPath, text: costDocument() },
-    { path: readmePath, text: `${before}${markers[0]}\n\n${custodyTable()}\n\n${markers[1]}${after}` },
+    { path: chartPath, text: costChart() },
+    { path: readmePath, text: withSection(await readFile(readmePath, "utf8"), markers, custodyTable()) },
   ];
-}
-
-export async function writeCostDocuments(): Promise<void> {
-  for (const { path, text } of await costDocuments()) await writeFile(path, text);
 }
 
 const traffic = { devices: 1_000_000, messagesPerDay: 24, events: false } as const;
@@ -83,6 +79,25 @@ function iotTable(): string {
   return table(head, lines);
 }
 
+function costChart(): string {
+  const { messagesPerDay, events } = traffic;
+  const ours = rows.map(([name, custody, batch]) => ({
+    label: `Sealpost, ${name.replaceAll("`", "")}`,
+    value: estimate({ ...traffic, custody, batch }).dollarsPerMillionMessages,
+    isOurs: true,
+  }));
+  const theirs = (["made anew", "kept open"] as const).map((connection) => ({
+    label: `IoT Core, connection ${connection}`,
+    value: iotCoreDollarsPerMillion(messagesPerDay, connection, events),
+    isOurs: false,
+  }));
+  return barChart({
+    title: `Dollars for a million exchanges, at ${messagesPerDay} a day`,
+    description: "List prices; docs/cost.md has the figures, and where IoT Core is cheaper.",
+    bars: [...ours, ...theirs].map((bar) => ({ ...bar, shown: dollars(bar.value) })),
+  });
+}
+
 function priceTable(): string {
   return table(
     ["price", "dollars", "for", "source", "known", "confirmed"],
@@ -124,6 +139,8 @@ Dollars for a million exchanges: a message to the service and one back. With \`r
 and one action there. A connection that is made anew pays for CONNECT and SUBSCRIBE as messages and for one minute; one that is kept open pays for every
 minute of the day. IoT Core meters a message for each 5 KB.
 
+![Bars of the dollars for a million exchanges at 24 a day](cost.svg)
+
 ${iotTable()}
 
 Where we lose:
@@ -143,10 +160,4 @@ What IoT Core cannot do for its price: messages that a relay carries without bei
 
 ${priceTable()}
 `;
-}
-
-function table(head: readonly string[], lines: readonly (readonly string[])[]): string {
-  const widths = head.map((cell, n) => Math.max(3, cell.length, ...lines.map((line) => line[n]?.length ?? 0)));
-  const row = (line: readonly string[]) => `| ${line.map((cell, n) => cell.padEnd(widths[n] ?? 0)).join(" | ")} |`;
-  return [row(head), `| ${widths.map((width) => "-".repeat(width)).join(" | ")} |`, ...lines.map(row)].join("\n");
 }
