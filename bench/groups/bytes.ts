@@ -9,7 +9,7 @@ import { agreementKey } from "../../test/support/keys.ts";
 import { rawDevice, registration } from "../../test/support/raw-device.ts";
 import { type TestService, present, startService } from "../../test/support/service.ts";
 import { startMutualTls } from "../peers/mutual-tls.ts";
-import { type Row, toRow } from "../row.ts";
+import { type Aim, type Row, toRow } from "../row.ts";
 
 const group = "bytes";
 
@@ -18,22 +18,42 @@ const group = "bytes";
  * of a segment and of its acknowledgement, beside those of opening and closing. How many segments a real link makes of it is estimated.
  */
 export async function bytes(): Promise<Row[]> {
-  const rsa = await sealed("rsa");
-  const agreement = await sealed("agreement");
-  const coded = await sealed("agreement", "gzip");
-  const full = await tls("full");
-  const resumed = await tls("resumed");
-  const figure = { group, unit: "B" };
-  const fullPeer = ["mutual TLS 1.3, full, and plain HTTP in it", full] as const;
-  const resumedPeer = ["mutual TLS 1.3, resumed, and plain HTTP in it", resumed] as const;
-  const aim = { of: "ratio", most: 0.6 } as const;
-  return [
-    toRow({ ...figure, name: "exchange, ECDH-ES+A256KW", ours: agreement, peer: fullPeer, aim }),
-    toRow({ ...figure, name: "exchange, ECDH-ES+A256KW", ours: agreement, peer: resumedPeer }),
-    toRow({ ...figure, name: "exchange, ECDH-ES+A256KW, in gzip", ours: coded, peer: fullPeer, aim }),
-    toRow({ ...figure, name: "exchange, RSA-OAEP-256", ours: rsa, peer: fullPeer }),
-    toRow({ ...figure, name: "exchange, RSA-OAEP-256", ours: rsa, peer: resumedPeer }),
+  const small: Sent = { operation: "firmware.check", body: { firmware: registration.firmware } };
+  const [agreement, coded, rsa] = [
+    await sealed("agreement", small),
+    await sealed("agreement", small, "gzip"),
+    await sealed("rsa", small),
   ];
+  const [full, resumed] = [await tls("full", small), await tls("resumed", small)];
+  const large: Sent = { operation: "readings", body: { stream: "energy", records: records(kibi) } };
+  const largeAgreement = await sealed("agreement", large);
+  const [largeFull, largeResumed] = [await tls("full", large), await tls("resumed", large)];
+  const names = {
+    full: "mutual TLS 1.3, full, and plain HTTP in it",
+    resumed: "mutual TLS 1.3, resumed, and plain HTTP in it",
+  };
+  const aim = { of: "ratio", most: 0.6 } as const;
+  const carried = (name: string, ours: number, kind: keyof typeof names, peer: number, aim?: Aim) =>
+    toRow({ group, unit: "B", name, ours, peer: [names[kind], peer], aim });
+  return [
+    carried("exchange, ECDH-ES+A256KW", agreement, "full", full, aim),
+    carried("exchange, ECDH-ES+A256KW", agreement, "resumed", resumed),
+    carried("exchange, ECDH-ES+A256KW, in gzip", coded, "full", full, aim),
+    carried("exchange, RSA-OAEP-256", rsa, "full", full),
+    carried("exchange, RSA-OAEP-256", rsa, "resumed", resumed),
+    carried("exchange, ECDH-ES+A256KW, 1 KiB", largeAgreement, "full", largeFull),
+    carried("exchange, ECDH-ES+A256KW, 1 KiB", largeAgreement, "resumed", largeResumed),
+  ];
+}
+
+const kibi = 1024;
+
+type Sent = { readonly operation: string; readonly body: Record<string, unknown> };
+
+/** A series of about so many bytes. */
+function records(bytes: number): readonly object[] {
+  const record = (n: number) => ({ time: present - 900 * n, name: "active", unit: "Wh", sum: 12_345_678 + n });
+  return Array.from({ length: Math.floor(bytes / JSON.stringify(record(0)).length) }, (_, n) => record(n));
 }
 
 /** IPv4 and TCP with time stamps. */
@@ -49,14 +69,14 @@ function bytesOf({ connections }: Pick<Recorder, "connections">): number {
   return payload + 2 * segments * segmentHead + openingAndClosing;
 }
 
-async function sealed(key: "rsa" | "agreement", coding?: "gzip"): Promise<number> {
+async function sealed(key: "rsa" | "agreement", { operation, body }: Sent, coding?: "gzip"): Promise<number> {
   const service = await startService();
   const device = await rawDevice(service);
   await device.exchange(await device.claimsOf("register", registration, { seq: 1 }));
   const { jwk } = await agreementKey();
   const claims = { jti: "A".repeat(16), replyKey: { ...jwk, alg: "ECDH-ES" as const } };
   const place = { seq: 2, ack: 1 };
-  const check = await device.claimsOf("firmware.check", { firmware: registration.firmware }, place, { claims, key });
+  const check = await device.claimsOf(operation, body, place, { claims, key });
   const { token } = await device.seal(check, key);
   const server = createServer((request, response) => void answer(service, request, response));
   server.listen(0, "127.0.0.1");
@@ -87,8 +107,8 @@ async function answer({ messages }: TestService, request: IncomingMessage, respo
   response.end(answer);
 }
 
-async function tls(kind: "full" | "resumed"): Promise<number> {
-  const body = JSON.stringify({ operation: "firmware.check", firmware: registration.firmware });
+async function tls(kind: "full" | "resumed", sent: Sent): Promise<number> {
+  const body = JSON.stringify({ operation: sent.operation, ...sent.body });
   const head = "POST /messages HTTP/1.1\r\nHost: 127.0.0.1:8080\r\nContent-Type: application/json\r\n";
   const request = `${head}Content-Length: ${body.length}\r\n\r\n${body}`;
   const reply = '{"offer":null}';
