@@ -60,7 +60,7 @@ export class CommandRunner {
       const handled: HandledCommand[] = [];
       const results = this.#pending(commandsResult.operation);
       let { ask } = input;
-      for (let asked = 0; asked < mostAsked;) {
+      for (let freedAgain = 0; freedAgain <= mostAsked;) {
         const { hand, waiting, freed } = this.#present.commands;
         if (hand) {
           const done = await this.#act(hand, patience, input);
@@ -71,12 +71,12 @@ export class CommandRunner {
           input.onSettled(settled);
           // What became of a message is remembered for a window of them.
           if (results.length >= limits.window / 4) await this.#deliverResults(results.splice(0), patience);
-          [ask, asked] = [true, 0];
+          [ask, freedAgain] = [true, 0];
         } else if (ask || waiting || freed || this.#pending(commandsNext.operation).length > 0) {
           await this.#ask(patience);
           const { commands } = this.#present;
           if (!commands.hand && !commands.freed) break;
-          asked += 1;
+          if (!commands.hand) freedAgain += 1;
         } else break;
       }
       await this.#deliverResults(results, patience);

@@ -3,20 +3,24 @@ import { randomUUID } from "node:crypto";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 
 import type { Command } from "@sealpost/protocol/exchanges/commands.ts";
+import { limits } from "@sealpost/protocol/limits.ts";
 
 import { type CommandHandlers, type HandledCommand, commandLater } from "../../device/commands/command-handler.ts";
 import { judge } from "../../device/commands/judge.ts";
 import { Device } from "../../device/device.ts";
 import { decisions } from "../../functions/operator/decisions.ts";
+import { devicePuts } from "../../functions/registry/device.ts";
 import { atEveryCall } from "./support/crash.ts";
 import {
   type Bench,
   type Home,
   bootstrapped,
   memoryHome,
+  journal,
   openBench,
   patient,
   profile,
+  registryEntry,
   setStatus,
 } from "./support/bench.ts";
 
@@ -244,6 +248,94 @@ describe("over the real service", () => {
     const back = await reopen();
     expect(await back.handleCommands({ handlers: { turn: () => "now" } })).toHaveLength(2);
     expect(await shown("a")).toMatchObject({ state: "done", output: "now" });
+  });
+
+  test("ok/an answer whose content was freed: asked again, as a new message", async () => {
+    await queue("a", "turn");
+    const offline = { ...home.messages, post: () => Promise.reject(new Error("down")) };
+    const asking = await Device.open({
+      ports: { ...home, messages: offline },
+      options: { ...patient(), maxWaitSeconds: 0 },
+    });
+    await expect(asking.handleCommands({ handlers, ask: true })).rejects.toMatchObject({ code: "no-answer" });
+    const pending = (await home.state.load()) as object;
+    // Answered, and acknowledged; then the disk is as it was before.
+    const before = await reopen();
+    const unreadable = () => Promise.reject(new Error("no handlers"));
+    await expect(before.handleCommands({ handlers: unreadable })).rejects.toThrow("no handlers");
+    await before.checkFirmware();
+    await home.state.save(pending);
+    expect(await (await reopen()).handleCommands({ handlers })).toMatchObject([{ n: 1, status: "done" }]);
+    expect(ran).toEqual([1]);
+    expect(await shown("a")).toMatchObject({ state: "done" });
+  });
+
+  test("ok/nothing but answers without content: three more questions, and the last one still counts", async () => {
+    await queue("a", "turn");
+    const freeing = await freeingHome();
+    freeing.times = 3;
+    expect(await freeing.device.handleCommands({ handlers, ask: true })).toMatchObject([{ n: 1, status: "done" }]);
+    await queue("b", "turn");
+    [freeing.times, freeing.freed] = [Infinity, 0];
+    expect(await freeing.device.handleCommands({ handlers, ask: true })).toEqual([]);
+    expect(freeing.freed).toBe(4);
+    // It is known that something may be there.
+    freeing.times = 0;
+    expect(await freeing.device.handleCommands({ handlers })).toMatchObject([{ n: 2, status: "done" }]);
+  });
+
+  /** The reply to each new message is lost, and what it was made from is freed before the next copy comes. */
+  async function freeingHome() {
+    const freeing = { times: 0, freed: 0 };
+    let seen = 0;
+    const post: Home["messages"]["post"] = async (...sent) => {
+      const answer = await home.messages.post(...sent);
+      const stored = await registryEntry(bench, deviceId());
+      if (!stored || stored.window.high === seen || freeing.freed >= freeing.times) return answer;
+      seen = stored.window.high;
+      freeing.freed += 1;
+      const outcomes = new Map([...stored.window.outcomes].map(([seq, { result: _, ...kept }]) => [seq, kept]));
+      await bench.service.store.write(
+        devicePuts(stored, { ...stored, window: { ...stored.window, ack: seen, outcomes } }, 1),
+      );
+      throw new Error("the reply is lost");
+    };
+    const opened = await Device.open({ ports: { ...home, messages: { ...home.messages, post } }, options: patient() });
+    return Object.assign(freeing, { device: opened });
+  }
+
+  test.each([
+    ["conflict", 2],
+    ["below the window", limits.window + 1],
+  ])("ok/%s on a result: it goes out as a new message, once", async (_, others) => {
+    await queue("a", "turn");
+    let snapshot: object = {};
+    const during: CommandHandlers = {
+      turn: async (_args, { n }) => {
+        ran.push(n);
+        snapshot = (await home.state.load()) as object;
+      },
+    };
+    // As after a restored disk: the service has seen other messages under the numbers that come next.
+    await expect(
+      device.handleCommands({
+        handlers: during,
+        ask: true,
+        onSettled: () => {
+          throw new Error("power");
+        },
+      }),
+    ).rejects.toThrow("power");
+    await home.state.save(snapshot);
+    const other = await reopen();
+    for (let sent = 0; sent < others; sent += 1) await other.checkFirmware();
+    await home.state.save(snapshot);
+    expect(await (await reopen()).handleCommands({ handlers: during })).toMatchObject([{ status: "interrupted" }]);
+    expect(ran).toEqual([1]);
+    expect(await shown("a")).toMatchObject({ state: "interrupted" });
+    expect(await (await reopen()).handleCommands({ handlers, ask: true })).toEqual([]);
+    const actions = await journal(bench, deviceId());
+    expect(actions.filter((action) => action === "command.result")).toHaveLength(1);
   });
 
   test("ok/deregister settles what is in hand first, without starting it; fails/a revoked device starts nothing", async () => {
