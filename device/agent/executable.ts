@@ -144,10 +144,10 @@ function endOf(
   why: "time-out" | "stopped" | undefined,
   printed: ReturnType<Printed["read"]>,
 ): Ended {
-  // What ended by itself in time did so, also when it was told to stop.
+  // What says itself how it ended is believed, also when it was told to stop.
   if (exit === 0) return { kind: "done", ...printed };
-  if (why) return { kind: "failed", reason: why, ...printed };
   if (exit === laterExit) return { kind: "later" };
+  if (why) return { kind: "failed", reason: why, ...printed };
   if (exit !== null) return { kind: "failed", reason: "exit", exit, ...printed };
   return by ? { kind: "failed", reason: "signal", signal: by, ...printed } : { kind: "failed", reason: "not-started" };
 }

@@ -125,6 +125,50 @@ describe("a device that runs by itself", () => {
     expect(await commandState(bench, await deviceId(), "valve")).toBe("done");
   });
 
+  test("ok/75 leaves a repeatable command in hand, which is done at a later round; of another it is a failure", async () => {
+    const text = `[ "$2" = again ] && [ -e ${folder}/open ] && exit 0\necho "$2" >> ${folder}/begun\nexit 75`;
+    const commands = await writeScripts(join(folder, "commands"), { "valve.open": text });
+    const agent = await enrolled("--commands", commands);
+    await queueCommand(bench, await deviceId(), "once", "valve.open");
+    await queueCommand(bench, await deviceId(), "again", "valve.open", { repeatable: true });
+    agent.child.kill("SIGHUP");
+    await agent.says(/^command: failed \(name valve.open, commandId once\)/);
+    await expect.poll(() => readFile(join(folder, "begun"), "utf8"), { timeout: 10_000 }).toBe("once\nagain\n");
+    expect(await commandState(bench, await deviceId(), "again")).toBe("delivered");
+    await writeFile(join(folder, "open"), "");
+    agent.child.kill("SIGHUP");
+    await agent.says(/^command: done \(name valve.open, commandId again\)/);
+    await expect.poll(async () => commandState(bench, await deviceId(), "again"), { timeout: 10_000 }).toBe("done");
+  });
+
+  test("ok/SIGTERM lets a command end in its time, or ends it; what became of it is told by the next start", async () => {
+    const text = `echo "$2" >> ${folder}/begun\ncase $2 in quick) sleep 1 ;; later) trap 'exit 75' TERM; sleep 60 & wait ;; *) sleep 60 ;; esac`;
+    const commands = await writeScripts(join(folder, "commands"), { turn: text });
+    const begun = () => readFile(join(folder, "begun"), "utf8").catch(() => "");
+    const stopDuring = async (agent: AgentProcess, commandId: string, more = {}) => {
+      await queueCommand(bench, await deviceId(), commandId, "turn", more);
+      agent.child.kill("SIGHUP");
+      await expect.poll(begun, { timeout: 20_000 }).toContain(commandId);
+      agent.child.kill("SIGTERM");
+      expect(await agent.ended, agent.lines.join("\n")).toBe(0);
+      return agent.lines.filter((line) => line.startsWith("command:"));
+    };
+    const words = ["--commands", commands, "--stop-within", "3"];
+    expect(await stopDuring(await enrolled(...words), "quick")).toEqual(["command: done (name turn, commandId quick)"]);
+    const restarted = async () => {
+      const agent = start(...words);
+      await agent.says(/^start: agent/);
+      return agent;
+    };
+    expect(await stopDuring(await restarted(), "slow")).toEqual(["command: failed (name turn, commandId slow)"]);
+    // It says that nothing was done, and it may be asked again.
+    expect(await stopDuring(await restarted(), "later", { repeatable: true })).toEqual([]);
+    expect(await commandState(bench, await deviceId(), "quick")).toBe("done");
+    expect(await commandState(bench, await deviceId(), "slow")).toBe("failed");
+    expect(await commandState(bench, await deviceId(), "later")).toBe("delivered");
+    expect((await begun()).trim().split("\n")).toEqual(["quick", "slow", "later"]);
+  });
+
   test("ok/a start of the machine waits its turn, told by the boot id", async () => {
     const bootId = join(folder, "boot");
     await writeFile(bootId, "one\n");
