@@ -55,16 +55,12 @@ async function startCountedService() {
   const ports: MessagePorts = {
     ...messages,
     serverKeys: { at: async () => keys },
-    // A warm function reads versions once a minute, and offers once a second.
+    // A warm function reads them once a minute.
     documentVersions: async () => versions,
     exchanges: serveExchanges({
       serviceId,
       commands: (deviceId, numbers) => readCommands(store, deviceId, numbers),
-      releases: releases(
-        store,
-        async (wrapped) => Buffer.from(wrapped, "base64"),
-        () => 0,
-      ),
+      releases: releases(store, async (wrapped) => Buffer.from(wrapped, "base64")),
       receiptSigner: async () => countingSigner(receiptKey, present),
       ca: async () => countingSigner(ca, present),
     }),

@@ -23,17 +23,19 @@ const store = dynamodbStore(dynamodbClient(), {
   epochs: environment.EPOCHS_TABLE,
 });
 const serviceId = environment.SERVICE_ID;
-const clock = () => Date.now() / 1000;
 const ports: MessagePorts = {
   serviceId,
   generation: Number(environment.KEY_GENERATION),
   store,
   serverKeys: serverKeys(kms, store, environment),
   readCatchUp: () => readCatchUp(store),
-  documentVersions: cachedVersions(() => readDocumentVersions(store), clock),
+  documentVersions: cachedVersions(
+    () => readDocumentVersions(store),
+    () => Date.now() / 1000,
+  ),
   exchanges: serveExchanges({
     serviceId,
-    releases: releases(store, (wrapped, context) => kmsUnwrap(kms, environment.SECRETS_KEY, wrapped, context), clock),
+    releases: releases(store, (wrapped, context) => kmsUnwrap(kms, environment.SECRETS_KEY, wrapped, context)),
     commands: (deviceId, numbers) => readCommands(store, deviceId, numbers),
     receiptSigner: kmsSigningKey(kms, environment.RECEIPT_KEY),
     ca: kmsSigningKey(kms, environment.ISSUING_CA_KEY),

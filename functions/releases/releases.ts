@@ -7,9 +7,8 @@ import {
   releaseRecordSchema,
 } from "../store/records.ts";
 
-/** Reads of releases; a release never changes, so what was read once is remembered. What is offered changes, and is remembered for a second. */
+/** Reads of releases; a release never changes, so what was read once is remembered. What is offered changes: only a read that is under way is shared. */
 export type Releases = {
-  /** As they are now, or were at most `freshSeconds` ago. */
   offers(target: string): Promise<OffersRecord | undefined>;
   get(target: string, counter: number): Promise<ReleaseRecord | undefined>;
   /** Decrypts a release's content key, once for each release and warm function. */
@@ -19,22 +18,12 @@ export type Releases = {
 /** Releases and content keys that a warm function remembers; both are small, and a stack has few. */
 const remembered = 64;
 
-/**
- * Devices of one target check at any time, so in a fleet most checks come within this time of another. A message that found the offers of a second ago
- * could as well have come a second earlier; and nobody who publishes or withdraws is answered much sooner than that.
- */
-const freshSeconds = 1;
-
-/**
- * @param unwrap decrypts a wrapped content key, bound to the name of its object
- * @param clock Unix seconds
- */
+/** @param unwrap decrypts a wrapped content key, bound to the name of its object */
 export function releases(
   store: Pick<Store, "read">,
   unwrap: (wrappedKey: string, context: { object: string }) => Promise<Uint8Array>,
-  clock: () => number,
 ): Releases {
-  const offered = new Map<string, { readonly since: number; readonly offers: Promise<OffersRecord | undefined> }>();
+  const reading = new Map<string, Promise<OffersRecord | undefined>>();
   const known = new Map<string, ReleaseRecord>();
   const contentKeys = new Map<string, Promise<Uint8Array>>();
 
@@ -45,12 +34,12 @@ export function releases(
 
   return {
     offers(target) {
-      const since = clock();
-      const last = offered.get(target);
-      if (last && since - last.since < freshSeconds) return last.offers;
-      const offers = read(target, 0).then((item) => item && parseRecord(offersRecordSchema, item));
-      offers.catch(() => offered.delete(target));
-      remember(offered, target, { since, offers });
+      const underWay = reading.get(target);
+      if (underWay) return underWay;
+      const offers = read(target, 0)
+        .then((item) => item && parseRecord(offersRecordSchema, item))
+        .finally(() => reading.delete(target));
+      reading.set(target, offers);
       return offers;
     },
     async get(target, counter) {

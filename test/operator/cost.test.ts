@@ -5,10 +5,10 @@ import { type Custody, estimate } from "../../operator/cost/estimate.ts";
 const traffic = { devices: 1_000_000, messagesPerDay: 24, custody: "kms", batch: 1, events: false } as const;
 
 test.each<[Custody, number, number]>([
-  ["kms", 1, 22.02],
-  ["signing-epoch", 1, 6.68],
-  ["epoch", 1, 3.38],
-  ["epoch", 50, 1.43],
+  ["kms", 1, 22.14],
+  ["signing-epoch", 1, 6.81],
+  ["epoch", 1, 3.5],
+  ["epoch", 50, 1.44],
 ])("ok/a million messages, custody %s, batches of %i, cost $%d", (custody, batch, dollars) => {
   expect(estimate({ ...traffic, custody, batch }).dollarsPerMillionMessages).toBeCloseTo(dollars, 2);
 });

@@ -204,11 +204,7 @@ export class World {
   #serve(): void {
     this.exchanges = serveExchanges({
       serviceId: "sealpost-test",
-      releases: releases(
-        this.store,
-        async () => new Uint8Array(),
-        () => this.now,
-      ),
+      releases: releases(this.store, async () => new Uint8Array()),
       commands: (deviceId, numbers) => readCommands(this.store, deviceId, numbers),
       receiptSigner: async () => receiptKey,
       ca: async () => receiptKey,

@@ -71,8 +71,6 @@ export async function startService(store: Store = memoryStore()) {
     openers: [rsa, agreement],
     replySigner: replyKey,
   };
-  /** Between any two looks at what is offered, more time passes than it is remembered for. */
-  let seconds = 0;
   const messages: MessagePorts = {
     serviceId,
     generation: 1,
@@ -82,11 +80,7 @@ export async function startService(store: Store = memoryStore()) {
     documentVersions: () => readDocumentVersions({ read }),
     exchanges: serveExchanges({
       serviceId,
-      releases: releases(
-        store,
-        async (wrapped) => Buffer.from(wrapped, "base64"),
-        () => (seconds += 1),
-      ),
+      releases: releases(store, async (wrapped) => Buffer.from(wrapped, "base64")),
       commands: (deviceId, numbers) => readCommands(store, deviceId, numbers),
       receiptSigner: async () => receiptKey,
       ca: async () => ca,
