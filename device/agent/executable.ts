@@ -88,15 +88,10 @@ async function judgeOwner(path: string, kind: "isDirectory" | "isFile"): Promise
  * failed; past its time, or when the signal aborts, the group gets SIGTERM and, a little later, SIGKILL.
  */
 export async function runExecutable(call: Call): Promise<Ended> {
-  const { file, args, timeoutSeconds, signal } = call;
+  const { timeoutSeconds, signal } = call;
   if (signal?.aborted) return { kind: "failed", reason: "stopped" };
-  const { PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", LANG = "C.UTF-8" } = process.env;
-  const child = spawn(file, args, {
-    cwd: dirname(file),
-    detached: true,
-    env: { PATH, LANG, ...call.environment },
-    stdio: ["pipe", "pipe", "pipe"],
-  });
+  const child = start(call);
+  if (!child) return { kind: "failed", reason: "not-started" };
   const ended = new Promise<{ exit: number | null; by: NodeJS.Signals | null }>((settle) => {
     child.once("exit", (exit, by) => settle({ exit, by }));
     child.once("error", () => settle({ exit: null, by: null }));
@@ -135,6 +130,21 @@ export async function runExecutable(call: Call): Promise<Ended> {
     signal?.removeEventListener("abort", stopped);
     signalGroup(pid, "SIGKILL");
     for (const stream of [child.stdin, child.stdout, child.stderr]) stream.destroy();
+  }
+}
+
+/** @returns undefined where that fails at once, as it does for a program that is being written (ETXTBSY) */
+function start({ file, args, environment }: Call) {
+  const { PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", LANG = "C.UTF-8" } = process.env;
+  try {
+    return spawn(file, args, {
+      cwd: dirname(file),
+      detached: true,
+      env: { PATH, LANG, ...environment },
+      stdio: ["pipe", "pipe", "pipe"],
+    });
+  } catch {
+    return undefined;
   }
 }
 

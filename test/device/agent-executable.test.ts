@@ -1,4 +1,4 @@
-import { chmod, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { chmod, copyFile, mkdir, mkdtemp, open, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 
@@ -82,6 +82,15 @@ describe("an executable", () => {
     await writeFile(file, "\u0000\u0001", { mode: 0o755 });
     expect((await run("", { file })).ended).toMatchObject({ kind: "failed" });
     expect((await run("", { file: join(folder, "absent") })).ended).toEqual({ kind: "failed", reason: "not-started" });
+  });
+
+  test("fails/a program that is being written", async () => {
+    const file = join(folder, "busy");
+    await copyFile("/bin/true", file);
+    const writing = await open(file, "r+");
+    expect((await run("", { file })).ended).toEqual({ kind: "failed", reason: "not-started" });
+    await writing.close();
+    expect((await run("", { file })).ended).toEqual({ kind: "done" });
   });
 
   test("ok/past its time its whole group is told, and then ended", async () => {
