@@ -83,7 +83,6 @@ type Line = {
   readonly renewals: KeyRenewal;
   readonly commands: CommandRunner;
   readonly boot: Boot;
-  readonly spool: ReadingSpool | undefined;
   readonly flow: ReadingFlow | undefined;
 };
 type Begun = Line & { readonly patience: Patience };
@@ -97,10 +96,12 @@ export class Device {
   readonly #cell: StateCell;
   /** Null once the device has de-registered: there is nobody to talk to. */
   readonly #line: Line | null;
+  readonly #spool: ReadingSpool | undefined;
 
-  private constructor(settings: Settings, cell: StateCell, line: Line | null) {
+  private constructor(settings: Settings, cell: StateCell, spool: ReadingSpool | undefined, line: Line | null) {
     this.#settings = settings;
     this.#cell = cell;
+    this.#spool = spool;
     this.#line = line;
   }
 
@@ -138,7 +139,7 @@ export class Device {
     const settings = toSettings(input.options ?? {});
     const cell = await StateCell.load(ports.state);
     await alignKeys(cell.state, ports.keys);
-    if (cell.state?.phase === "deregistered") return new Device(settings, cell, null);
+    if (cell.state?.phase === "deregistered") return new Device(settings, cell, ports.readings, null);
     const serviceKeys = await ServiceKeys.open(cell, settings.timing);
     const present = await ports.keys.load("current");
     if (!present) throw new DeviceError("keys-missing", "the key store is empty");
@@ -150,7 +151,7 @@ export class Device {
     const renewals = new KeyRenewal(outboxPorts, outbox, await thumbprints(present));
     const commands = new CommandRunner(outboxPorts, outbox);
     const flow = spool && new ReadingFlow(outboxPorts, outbox, spool);
-    return new Device(settings, cell, { serviceKeys, outbox, firmware, renewals, commands, boot, spool, flow });
+    return new Device(settings, cell, spool, { serviceKeys, outbox, firmware, renewals, commands, boot, flow });
   }
 
   /** Tells the service what this device is. Again whenever that changes. */
@@ -207,10 +208,10 @@ export class Device {
    * @throws DeviceError `argument-invalid` · `spool-full` · `no-space` · `revoked` · `gone` · `deregistered`
    */
   async send(stream: string, records: readonly Reading[], options: SendOptions = {}): Promise<Sent> {
-    const { boot, spool } = this.#open();
+    const { boot } = this.#open();
     const { ended, bootTime } = this.#cell.enrolled;
     if (ended) throw new DeviceError(ended, "");
-    return spoolReadings({ stream, records, ...options }, { spool: requireSpool(spool), boot, known: bootTime });
+    return spoolReadings({ stream, records, ...options }, { spool: requireSpool(this.#spool), boot, known: bootTime });
   }
 
   /**
@@ -221,15 +222,15 @@ export class Device {
     input: VerbOptions & { readonly between?: () => Promise<boolean | void> } = {},
   ): Promise<Flushed> {
     const { flow, patience } = await this.#begin(input);
-    requireSpool(this.#line?.spool);
+    requireSpool(this.#spool);
     if (!this.#cell.enrolled.profile) throw new DeviceError("not-registered", "");
     return flow ? flow.flush(patience, input.between ?? (async () => {})) : { sent: 0, refused: 0, unknown: 0 };
   }
 
   /** What waits to be sent, and what never will be. */
   async readingStatus(): Promise<SpoolStatus & { readonly refused: number }> {
-    const { spool } = this.#open();
-    return { ...(await requireSpool(spool).status()), refused: this.#cell.enrolled.readings.refused };
+    this.#open();
+    return { ...(await requireSpool(this.#spool).status()), refused: this.#cell.enrolled.readings.refused };
   }
 
   /**
@@ -261,16 +262,20 @@ export class Device {
   }
 
   /**
-   * Leaves the service for good, after everything else was delivered. Keys are erased once the receipt is verified.
-   * @returns the signed receipt, also when called again
+   * Leaves the service for good, after every message that is queued was delivered. Readings that are still stored are not sent: `flushReadings` first.
+   * Keys are erased once the receipt is verified.
+   * @returns the signed receipt, also when called again, and how many readings (records) were stored and never will be sent
    */
-  async deregister(input: VerbOptions & { readonly reason?: string } = {}): Promise<{ readonly receipt: string }> {
+  async deregister(
+    input: VerbOptions & { readonly reason?: string } = {},
+  ): Promise<{ readonly receipt: string; readonly unsent: number }> {
     const { reason } = input;
     const body = checkBody(deregistration, reason === undefined ? {} : { reason });
-    if (this.#cell.state?.phase !== "deregistered") await this.#leave(await this.#begin(input), body);
+    const held = this.#cell.state?.phase === "deregistered" ? 0 : await this.#leave(await this.#begin(input), body);
     const { state } = this.#cell;
     if (state?.phase !== "deregistered") throw new DeviceError("reply-invalid", "it left no receipt");
-    return { receipt: state.receipt };
+    const stored = (await this.#spool?.list()) ?? [];
+    return { receipt: state.receipt, unsent: stored.reduce((sum, { records }) => sum + records, held) };
   }
 
   /** What is known here, without asking anyone. */
@@ -282,10 +287,14 @@ export class Device {
     return { ...statusOf(state, serviceKeys), signingKey: renewals.signingKey, certified };
   }
 
-  async #leave({ outbox, commands, patience }: Begun, body: RequestOf<typeof deregistration>): Promise<void> {
+  /** @returns how many readings go with the state */
+  async #leave({ outbox, commands, flow, patience }: Begun, body: RequestOf<typeof deregistration>): Promise<number> {
     const underWay = this.#cell.enrolled.queue.pending.find(isDeregistration);
     const seq = underWay?.seq ?? (await enqueueLast({ outbox, commands }, body, patience));
+    // From here on nothing takes readings any more.
+    const held = (await flow?.close()) ?? 0;
     requireDone(await outbox.deliver(seq, patience));
+    return held;
   }
 
   /** Somebody to talk to, and the caller's patience. */

@@ -48,6 +48,15 @@ export class ReadingFlow {
     });
   }
 
+  /**
+   * For a device that sends no more: what is on its way is out of the spool, so all that the spool still lists stays unsent.
+   * @returns how many records are held besides, since the service did not take them yet
+   */
+  async close(): Promise<number> {
+    await this.#removeTaken();
+    return countOf(this.#ports.cell.enrolled.readings.held ?? {});
+  }
+
   /** The message that is to be delivered next: at most one of readings is pending at any time. */
   async #next(): Promise<{ readonly seq: number; readonly records: number } | null> {
     const { queue, readings: state } = this.#ports.cell.enrolled;

@@ -113,15 +113,19 @@ test("ok/a whole life, each verb its own process", async () => {
   expect(JSON.parse((await run("status", "--json")).out)).not.toMatchObject({
     signingKey: (before as { signingKey: string }).signingKey,
   });
+  expect((await run("send", "energy", "--value", "1", "--spool-only")).exit).toBe(0);
   const left = JSON.parse((await run("deregister", "--reason", "replaced", "--json")).out) as {
     receipt: string;
     file: string;
+    unsent: number;
   };
+  expect(left.unsent).toBe(1);
   expect(left.receipt.split(".")).toHaveLength(3);
   expect(left.file).toBe(join(home, "receipt.jws"));
   expect(await readFile(left.file, "utf8")).toBe(`${left.receipt}\n`);
   expect(await readdir(join(home, "keys"))).toEqual([]);
   expect((await run("status")).out).toContain("deregistered");
+  expect((await run("deregister")).out).toContain("Readings that were stored and never will be sent: 1.");
   expect(await run("check")).toMatchObject({ exit: 3 });
 });
 

@@ -3,15 +3,20 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { openReceipt } from "@sealpost/protocol/documents/receipt.ts";
 import { signReceipt } from "@sealpost/protocol/documents/receipt.ts";
 
+import { memoryReadingSpool } from "../../device/adapters/memory-reading-spool.ts";
 import { Device } from "../../device/device.ts";
 import { thumbprints } from "../../device/keys/device-keys.ts";
+import type { ReadingSpool } from "../../device/ports.ts";
 import type { Enrolled } from "../../device/state/state.ts";
+import { devicePuts } from "../../functions/registry/device.ts";
 import { signingKey } from "../support/keys.ts";
 import {
   type Bench,
   type Home,
   bootstrapped,
+  issueCredential,
   journal,
+  memoryHome,
   openBench,
   patient,
   profile,
@@ -180,9 +185,9 @@ describe("de-registration", () => {
     await openReceipt(receipt, state.trust, { sub, signingKey: signing, encryptionKey });
     expect(await home.keys.load("current")).toBeNull();
     expect(device.status()).toMatchObject({ phase: "deregistered", receipt });
-    expect(await device.deregister()).toEqual({ receipt });
+    expect(await device.deregister()).toEqual({ receipt, unsent: 0 });
     const reopened = await Device.open({ ports: home });
-    expect(await reopened.deregister()).toEqual({ receipt });
+    expect(await reopened.deregister()).toEqual({ receipt, unsent: 0 });
     await expect(reopened.checkFirmware()).rejects.toMatchObject({ code: "deregistered" });
     await expect(Device.bootstrap({ credentialPackage: bench.credential, ports: home })).rejects.toMatchObject({
       code: "deregistered",
@@ -205,6 +210,42 @@ describe("de-registration", () => {
       expect(points).toBeGreaterThanOrEqual(8);
     });
   }
+
+  test("ok/readings that were not sent are counted, those that were are not", async () => {
+    const stored = memoryReadingSpool();
+    let isDown = false;
+    const readings: ReadingSpool = {
+      ...stored,
+      remove: async (ids) => (isDown && ids.length > 0 ? Promise.reject(new Error("no power")) : stored.remove(ids)),
+    };
+    const ports = { ...home, readings };
+    const measuring = await Device.open({ ports, options: patient() });
+    await measuring.send("energy", [{ value: 1 }, { value: 2 }]);
+    // Queued, and still in the spool when the power fails.
+    isDown = true;
+    await expect(measuring.flushReadings()).rejects.toThrow("no power");
+    isDown = false;
+    const back = await Device.open({ ports, options: patient() });
+    await back.send("energy", [{ value: 3 }, { value: 4 }, { value: 5 }]);
+    expect(await back.deregister()).toMatchObject({ unsent: 3 });
+    const reopened = await Device.open({ ports, options: patient() });
+    expect(await reopened.deregister()).toMatchObject({ unsent: 3 });
+  });
+
+  test("ok/readings that the service did not take yet are counted, too", async () => {
+    const { device: other, home: ports } = await bootstrapped(
+      { ...bench, credential: await issueCredential(bench.service) },
+      { ...memoryHome(bench), readings: memoryReadingSpool() },
+    );
+    await other.register(profile);
+    const stored = await registryEntry(bench, other.status().deviceId);
+    if (!stored) throw new Error("no device");
+    await other.send("energy", [{ value: 1 }, { value: 2 }]);
+    await bench.service.store.write(devicePuts(stored, { ...stored, status: "provisioned" }, 1));
+    await expect(other.flushReadings()).rejects.toMatchObject({ code: "not-registered" });
+    expect(await ports.readings?.list()).toEqual([]);
+    expect(await other.deregister()).toMatchObject({ unsent: 2 });
+  });
 
   test("ok/rule 13: what was pending goes first, and nothing is queued behind", async () => {
     const offline = await Device.open({
