@@ -32,7 +32,8 @@ export async function exportTo(store: Store, folder: string, name: string) {
 export async function importFrom(store: Store, folder: string, name: string) {
   const counts = { tokens: 0, replies: 0, refused: 0 };
   for (const file of (await readdir(folder)).toSorted()) {
-    if (file.startsWith(`${name}-`) || !/\.(?:tokens|replies)$/u.test(file)) continue;
+    const isOwn = file.startsWith(`${name}-`) && /^\d+\.\w+$/u.test(file.slice(name.length + 1));
+    if (isOwn || !/\.(?:tokens|replies)$/u.test(file)) continue;
     const lines = (await readFile(join(folder, file), "latin1")).split("\n").filter((line) => line !== "");
     let isKept = true;
     for (const line of lines) {

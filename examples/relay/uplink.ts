@@ -84,6 +84,8 @@ export function startUplink(store: Store, options: UplinkOptions, changed: () =>
   async function forward(batch: readonly Entry[]): Promise<void> {
     const texts = await Promise.all(batch.map((entry) => store.read("tokens", entry)));
     const held = batch.flatMap((entry, i) => (texts[i] === undefined ? [] : [{ entry, token: texts[i] }]));
+    // Gone, as the next look at the folder will tell, or on a bad block.
+    for (const [i, entry] of batch.entries()) if (texts[i] === undefined) await settle(entry, undefined);
     if (held.length === 0) return;
     if (Date.now() >= singlesUntil) {
       const body = held.map(({ token }) => `${token}\n`).join("");

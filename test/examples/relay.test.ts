@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { cp, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -229,6 +229,31 @@ describe("the relay of the examples", () => {
     const entry = site.replyFor("another copy", "meter-1");
     expect(entry && (await site.read("replies", entry))).toBe(replyTo(token("a")));
     expect(await readdir(stick)).toEqual(["other.txt"]);
+  });
+
+  test("ok/a store takes up the files of one whose name begins with its own", async () => {
+    const stick = await mkdtemp(join(folder, "stick-"));
+    const site = await openStore(join(folder, "site"), 2 ** 20);
+    await site.take(token("a"), "");
+    await exportTo(site, stick, "relay-2");
+    const office = await openStore(join(folder, "office"), 2 ** 20);
+    expect(await importFrom(office, stick, "relay-2")).toMatchObject({ tokens: 0 });
+    expect(await importFrom(office, stick, "relay")).toMatchObject({ tokens: 1 });
+  });
+
+  test("ok/a token that cannot be read holds nobody up", async () => {
+    const upstream = await startUpstream();
+    const store = join(folder, "store");
+    const relay = await start(upstream, { waitSeconds: 0.2, count: 1 });
+    upstream.isDown = true;
+    await relay.post(token("lost"));
+    await relay.close();
+    const [name = ""] = await readdir(join(store, "tokens"));
+    await rm(join(store, "tokens", name));
+    await mkdir(join(store, "tokens", name));
+    upstream.isDown = false;
+    const again = await start(upstream, { count: 1 });
+    expect(await again.post(token("a"))).toMatchObject({ status: 200 });
   });
 
   test("ok/what was taken before the process was killed is sent after", async () => {
