@@ -131,7 +131,8 @@ async function readClaims(
   keys: DeviceKeys,
 ): Promise<Pick<VerifiedRequest, "replyTo" | "message">> {
   const claims = requestClaimsSchema.safeParse(raw);
-  const { seq, ack, replyBytes = limits.tokenBytes, replyKey: named } = usableSchema.parse(raw);
+  const usable = claims.success ? claims.data : usableSchema.parse(raw);
+  const { seq, ack, replyBytes = limits.tokenBytes, replyKey: named } = usable;
   const reply = await replyKey(named, device, keys);
   const replyTo: ReplyTo = {
     deviceId: device.identity.deviceId,
