@@ -1,4 +1,5 @@
 import { CommandFailure, type CommandHandlers, commandLater } from "../commands/command-handler.ts";
+import { isSayable } from "../commands/output.ts";
 import type { Say } from "./acts.ts";
 import { type Ended, findExecutable } from "./executable.ts";
 import type { Runner } from "./runner.ts";
@@ -27,6 +28,9 @@ export function commandsIn(
   };
 }
 
+/** Nested more deeply than a result may be, or larger once it is written as the service reads it, or beside how it ended. */
+const tooMuch = { unusable: "too-large" } as const;
+
 /**
  * @returns what it printed; `{ unusable }` where that cannot be told on, since exit 0 is done all the same
  * @throws CommandFailure with what is known of the end
@@ -34,12 +38,15 @@ export function commandsIn(
 function outputOf(ended: Ended): unknown {
   switch (ended.kind) {
     case "done":
-      return ended.unusable ? { unusable: ended.unusable } : ended.output;
+      if (ended.unusable) return { unusable: ended.unusable };
+      return ended.output === undefined || isSayable(ended.output) ? ended.output : tooMuch;
     case "later":
       return commandLater;
     case "failed": {
       const { kind: _, ...known } = ended;
-      throw new CommandFailure(ended.reason, known);
+      if (isSayable(known)) throw new CommandFailure(ended.reason, known);
+      const { output: _output, ...rest } = known;
+      throw new CommandFailure(ended.reason, { ...rest, ...tooMuch });
     }
   }
 }

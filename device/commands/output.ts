@@ -29,16 +29,27 @@ export function reasonOf(thrown: unknown): string {
 }
 
 function resultOf({ n, commandId }: Named, status: "done" | "failed", output: unknown): CommandsResultBody {
-  const failed = (code: string) => ({ n, commandId, status: "failed", output: { code } }) as const;
   if (output === undefined) return { n, commandId, status };
+  const said = say(output);
+  if ("code" in said) return { n, commandId, status: "failed", output: said };
+  return { n, commandId, status, output: said.value };
+}
+
+/** Whether a result can hold it. */
+export function isSayable(output: unknown): boolean {
+  return "value" in say(output);
+}
+
+function say(output: unknown): { readonly value: unknown } | { readonly code: "output-invalid" | "output-too-large" } {
   const plain = toPlain(output);
-  if (plain === undefined) return failed("output-invalid");
-  if (jsonBytes(plain.value) > limits.commands.bytes) return failed("output-too-large");
+  if (plain === undefined) return { code: "output-invalid" };
+  if (jsonBytes(plain.value) > limits.commands.bytes) return { code: "output-too-large" };
   try {
-    return checkBody(commandsResult, { n, commandId, status, output: plain.value });
+    checkBody(commandsResult, { n: 1, commandId: "any", status: "done", output: plain.value });
+    return plain;
   } catch (error) {
     if (!isDeviceError(error)) throw error;
-    return failed("output-invalid");
+    return { code: "output-invalid" };
   }
 }
 

@@ -12,6 +12,7 @@ import { commandsIn } from "../../device/agent/commands.ts";
 import { RecordKeeper } from "../../device/agent/record.ts";
 import { endLeftOver, runnerFor } from "../../device/agent/runner.ts";
 import { type CommandHandler, commandLater } from "../../device/commands/command-handler.ts";
+import { doneWith } from "../../device/commands/output.ts";
 import type { StateStore } from "../../device/ports.ts";
 import { writeScripts } from "./support/agent.ts";
 
@@ -60,6 +61,20 @@ test("ok/75 is later; any other end is a failure that says what is known", async
   await expect(run("echo '{\"jammed\": true}'; exit 4")).rejects.toMatchObject({
     name: "CommandFailure",
     output: { reason: "exit", exit: 4, output: { jammed: true } },
+  });
+});
+
+test("ok/what no result can hold changes nothing of how it ended", async () => {
+  const deep = `echo '${"[".repeat(12)}${"]".repeat(12)}'`;
+  const wide = `echo '[${Array.from({ length: 800 }, () => "1e20").join(",")}]'`;
+  const near = `echo '"${"x".repeat(4_080)}"'`;
+  for (const text of [deep, wide]) {
+    const output = await run(text);
+    expect(output).toEqual({ unusable: "too-large" });
+    expect(doneWith({ n: 1, commandId: "c-17" }, output)).toMatchObject({ status: "done" });
+  }
+  await expect(run(`${near}; exit 4`)).rejects.toMatchObject({
+    output: { reason: "exit", exit: 4, unusable: "too-large" },
   });
 });
 
