@@ -31,11 +31,11 @@ export function startUplink(store: Store, options: UplinkOptions, changed: () =>
   const { to, log } = options;
   const full = { count: Math.min(options.count, most.count), bytes: Math.min(options.bytes, most.bytes) };
   let cap = full.count;
-  let singlesUntil = 0;
+  let singlesUntil = -Infinity;
   let failures = 0;
   const end = new AbortController();
   let awake = () => {};
-  /** When a token that was put off is due again, and how often it was. */
+  /** When a token that was put off is due again, in milliseconds that no clock sets, and how often it was. */
   const putOff = new Map<string, { readonly times: number; readonly due: number }>();
 
   const pauseOf = (times: number) => Math.random() * Math.min(longestPauseMilliseconds, 1_000 * 2 ** times);
@@ -50,7 +50,8 @@ export function startUplink(store: Store, options: UplinkOptions, changed: () =>
 
   /** The next batch, or how long to wait for one. */
   function nextBatch(): { readonly batch: Entry[] } | { readonly waitMilliseconds: number } {
-    const now = Date.now();
+    const now = performance.now();
+    const time = Date.now();
     const batch: Entry[] = [];
     let bytes = 0;
     let oldest = Number.POSITIVE_INFINITY;
@@ -62,7 +63,9 @@ export function startUplink(store: Store, options: UplinkOptions, changed: () =>
       if (batch.length > 0 && bytes + entry.bytes > full.bytes) return { batch };
       batch.push(entry);
       bytes += entry.bytes + 1;
-      oldest = Math.min(oldest, Number(entry.order.slice(0, 15)) + options.seconds * 1_000);
+      const waited = time - Number(entry.order.slice(0, 15));
+      // What came later than now came before the clock was set back.
+      oldest = Math.min(oldest, waited < 0 ? now : now + options.seconds * 1_000 - waited);
     }
     if (batch.length === cap || oldest <= now) return { batch };
     return { waitMilliseconds: Math.min(oldest, due) - now };
@@ -76,7 +79,7 @@ export function startUplink(store: Store, options: UplinkOptions, changed: () =>
       return true;
     }
     const times = (putOff.get(digest)?.times ?? 0) + 1;
-    putOff.set(digest, { times, due: Date.now() + pauseOf(times) });
+    putOff.set(digest, { times, due: performance.now() + pauseOf(times) });
     return false;
   }
 
@@ -87,7 +90,7 @@ export function startUplink(store: Store, options: UplinkOptions, changed: () =>
     // Gone, as the next look at the folder will tell, or on a bad block.
     for (const [i, entry] of batch.entries()) if (texts[i] === undefined) await settle(entry, undefined);
     if (held.length === 0) return;
-    if (Date.now() >= singlesUntil) {
+    if (performance.now() >= singlesUntil) {
       const body = held.map(({ token }) => `${token}\n`).join("");
       const { status, text, retryAfter } = await post(`${to}/batches`, "text/plain", body, end.signal);
       if (status === 200) {
@@ -106,7 +109,7 @@ export function startUplink(store: Store, options: UplinkOptions, changed: () =>
         for (const { entry } of held) await settle(entry, undefined);
         throw new NoAnswer(`HTTP ${status}`, retryAfter);
       }
-      singlesUntil = Date.now() + singlesMilliseconds;
+      singlesUntil = performance.now() + singlesMilliseconds;
       log(`${to} has no batches (HTTP ${status}): one message a request for an hour`);
     }
     const rest = [...held];

@@ -241,6 +241,15 @@ describe("the relay of the examples", () => {
     expect(await importFrom(office, stick, "relay")).toMatchObject({ tokens: 1 });
   });
 
+  test("ok/what came before the clock was set back is sent", async () => {
+    const store = join(folder, "store");
+    vi.spyOn(Date, "now").mockReturnValue(Date.now() + 86_400_000);
+    await (await openStore(store, 2 ** 20)).take(token("a"), "");
+    vi.restoreAllMocks();
+    const relay = await start(await startUpstream());
+    await expect.poll(relay.counts).toMatchObject({ tokens: 0, replies: 1 });
+  });
+
   test("ok/a token that cannot be read holds nobody up", async () => {
     const upstream = await startUpstream();
     const store = join(folder, "store");
