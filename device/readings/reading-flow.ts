@@ -105,7 +105,7 @@ export class ReadingFlow {
     const parsed = batch.map(({ id, stream }, index) => {
       const content = contents[index] ?? null;
       const records = content === null ? [] : parseContent(content);
-      const isWhole = records?.length === 0 || readingsBodySchema.safeParse({ stream, records }).success;
+      const isWhole = content === null || readingsBodySchema.safeParse({ stream, records }).success;
       return { id, records: isWhole ? records : null };
     });
     await this.#spool.discard(parsed.filter(({ records }) => records === null).map(({ id }) => id));

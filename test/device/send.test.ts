@@ -1,5 +1,10 @@
-import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 
+import { afterEach, beforeEach, expect, onTestFinished, test, vi } from "vitest";
+
+import { fileReadingSpool } from "../../device/adapters/file-reading-spool.ts";
 import { memoryReadingSpool } from "../../device/adapters/memory-reading-spool.ts";
 import { Device } from "../../device/device.ts";
 import type { AcceptedReadings } from "../../functions/registry/readings.ts";
@@ -106,6 +111,20 @@ test("fails/an entry that nobody can read is counted and stops nobody", async ()
   await device.flushReadings();
   expect(valuesOf()).toEqual([1]);
   expect(await device.readingStatus()).toMatchObject({ records: 0, dropped: 3 });
+});
+
+test("fails/an entry that holds nothing is passed over", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "sealpost-empty-"));
+  onTestFinished(async () => rm(folder, { recursive: true, force: true }));
+  const readings = fileReadingSpool(folder);
+  await readings.append([{ stream: "load", records: 1, content: "[]" }], "refuse");
+  const measuring = await Device.open({ ports: { ...home, readings }, options: patient() });
+  await measuring.send("load", [{ value: 2 }]);
+  expect(await measuring.flushReadings()).toMatchObject({ sent: 1 });
+  expect(valuesOf()).toEqual([2]);
+  await readings.append([{ stream: "load", records: 1, content: "[]" }], "refuse");
+  expect(await measuring.flushReadings()).toMatchObject({ sent: 0 });
+  expect(await readings.status()).toMatchObject({ records: 0, dropped: 2 });
 });
 
 test("ok/what matters more goes between the messages of a backlog", async () => {
