@@ -99,7 +99,7 @@ export class Agent {
     try {
       await agent.#run();
     } finally {
-      await keeper.change({});
+      await keeper.changeIfRoom({});
     }
   }
 
@@ -124,14 +124,13 @@ export class Agent {
     const { machine, random } = this.#ports;
     const { bootId, due } = this.#keeper.record;
     const hasRestarted = bootId !== machine.bootId && bootId !== "" && machine.bootId !== "";
-    if (hasRestarted) await this.#firmware.settleBoot();
     const now = machine.uptimeSeconds();
     if (hasRestarted) {
       const wait = returnDelay(this.#pollSeconds(), random);
-      await this.#keeper.change({ bootId: machine.bootId, due: now + wait, rounds: 0, failures: 0 });
+      await this.#firmware.settleBoot({ bootId: machine.bootId, due: now + wait, rounds: 0, failures: 0 });
     } else if (machine.bootId === "" || bootId === "") {
       // Nobody knows whether the uptime in the record is one of this start.
-      await this.#keeper.change({ bootId: machine.bootId, due: Math.min(due, now) });
+      await this.#keeper.changeIfRoom({ bootId: machine.bootId, due: Math.min(due, now) });
     }
     this.#say({
       act: "start",
@@ -196,7 +195,7 @@ export class Agent {
       this.#settlePutOff(round, isPutOff);
       if (round !== "poll") return;
       const next = now + pollDelay(this.#pollSeconds(), rounds === 0, random);
-      await this.#keeper.change({ rounds: rounds + 1, failures: 0, due: next });
+      await this.#keeper.changeIfRoom({ rounds: rounds + 1, failures: 0, due: next });
       this.#say({ act: "wait", outcome: "done", detail: { nextSeconds: next - now } });
     } catch (error) {
       if (!isDeviceError(error)) throw error;
@@ -205,7 +204,7 @@ export class Agent {
       if (meaningOf(error.code) === "end") throw error;
       const failures = this.#keeper.record.failures + 1;
       const wait = retryDelay(failures, this.#pollSeconds(), random);
-      await this.#keeper.change({ failures, due: machine.uptimeSeconds() + wait });
+      await this.#keeper.changeIfRoom({ failures, due: machine.uptimeSeconds() + wait });
       this.#say({ act: "wait", outcome: "retry", detail: { failures, nextSeconds: wait } });
     }
   }
@@ -344,7 +343,7 @@ export class Agent {
     } catch (error) {
       if (!isDeviceError(error) || error.code !== "refused") throw error;
       this.#say({ act: "renew", outcome: "refused", detail: { why: error.why } });
-      await this.#keeper.change({ renewAfter: time + secondsPerDay });
+      await this.#keeper.changeIfRoom({ renewAfter: time + secondsPerDay });
     }
   }
 

@@ -42,17 +42,17 @@ export class FirmwareKeeper {
   /**
    * After a start of the machine: what the boot loader did. It tried what it was to try, or it went back, also when what was tried did not come
    * up; `running` says which, and where nobody says it, it did as it was told.
+   * @param start what the record says of this start; kept with what is settled, or the same start would be judged again
    */
-  async settleBoot(): Promise<void> {
+  async settleBoot(start: Partial<AgentRecord>): Promise<void> {
     const { slots, keeper, say } = this.#ports;
     const before = await this.#status();
-    if (!before) return;
     // The slots may have been told before the agent was killed: then another firmware runs for them.
-    const settling = keeper.record.settling ?? (await this.#judgeStart(before));
-    if (!settling) return;
+    const settling = before && (keeper.record.settling ?? (await this.#judgeStart(before)));
+    if (!settling) return keeper.change(start);
     if (settling !== keeper.record.settling) await keeper.change({ settling });
     if (before.running.counter === settling.from) await slots.boot(settling.comesUp);
-    await keeper.change({ settling: null, trial: null });
+    await keeper.change({ ...start, settling: null, trial: null });
     const { trial, running } = await slots.status();
     say({ act: "boot", outcome: trial ? "on-trial" : "went-back", detail: { ...running } });
   }

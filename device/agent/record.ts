@@ -1,5 +1,6 @@
 import * as z from "zod/mini";
 
+import { isDeviceError } from "../device-error.ts";
 import type { StateStore } from "../ports.ts";
 import type { Act } from "./acts.ts";
 
@@ -86,6 +87,13 @@ export class RecordKeeper {
   async change(change: Partial<AgentRecord>): Promise<void> {
     this.#record = { ...this.#record, ...change };
     await this.#store.save(this.#record);
+  }
+
+  /** For what only says when things are done: a full disk is no reason to end, and the next change keeps it. */
+  async changeIfRoom(change: Partial<AgentRecord>): Promise<void> {
+    await this.change(change).catch((error: unknown) => {
+      if (!isDeviceError(error) || error.code !== "no-space") throw error;
+    });
   }
 
   /** Kept with the next change: no act is worth a write of its own. */

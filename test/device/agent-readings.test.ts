@@ -9,6 +9,7 @@ import { memoryReadingSpool } from "../../device/adapters/memory-reading-spool.t
 import { memoryStateStore } from "../../device/adapters/memory-state-store.ts";
 import { type Act, lineOf } from "../../device/agent/acts.ts";
 import { Agent } from "../../device/agent/agent.ts";
+import { RecordKeeper } from "../../device/agent/record.ts";
 import { watchFolder } from "../../device/agent/folder-watch.ts";
 import { Waker } from "../../device/agent/waker.ts";
 import type { Device } from "../../device/device.ts";
@@ -67,7 +68,7 @@ afterEach(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-async function runAgent(sendEverySeconds: number): Promise<void> {
+async function runAgent(sendEverySeconds: number, record = memoryStateStore()): Promise<void> {
   const say = (act: Act) => {
     lines.push(lineOf(act));
     told(lineOf(act));
@@ -77,7 +78,7 @@ async function runAgent(sendEverySeconds: number): Promise<void> {
     {
       isEnrolled: async () => true,
       open: async () => device,
-      record: memoryStateStore(),
+      record,
       machine: { bootId: "boot", uptimeSeconds: () => seconds + passed() },
       slots: fileFirmwareSlots(join(folder, "slots")),
       hooks: () => ({ run: async () => ({ kind: "absent" }) }),
@@ -160,6 +161,55 @@ test("ok/readings that cannot be sent hold nothing else up, and go with a later 
     "firmware: nothing-newer",
     "wait: done",
   ]);
+});
+
+test("ok/a disk that is full ends nothing: once there is room it goes on", async () => {
+  await device.send("load", [{ value: 1 }]);
+  isDiskFull = true;
+  const record = memoryStateStore();
+  const full = {
+    ...record,
+    save: async (document: object) => {
+      if (isDiskFull) throw new DeviceError("no-space", "agent.json");
+      await record.save(document);
+    },
+  };
+  told = (line) => {
+    if (line.startsWith("wait:") && isDiskFull) {
+      isDiskFull = false;
+      waker.wake("poll");
+    } else if (line.startsWith("wait:")) waker.wake("stop");
+  };
+  await runAgent(0, full);
+  expect(kinds()).toEqual(expect.arrayContaining(["send: no-space", "send: done"]));
+  expect(accepted).toMatchObject([{ records: [{ value: 1 }] }]);
+  expect(await record.load()).toMatchObject({ rounds: 2, bootId: "boot" });
+});
+
+test("ok/a start of the machine is judged once, wherever the agent is killed", async () => {
+  const slots = fileFirmwareSlots(join(folder, "slots"));
+  for (let dies = 1; dies <= 5; dies += 1) {
+    await rm(join(folder, "slots"), { recursive: true, force: true });
+    await slots.install({ version: "1.0.0", counter: 1 });
+    await slots.markBootable({ version: "2.0.0", counter: 2 });
+    const record = memoryStateStore();
+    await (await RecordKeeper.open(record, "before", 0)).change({});
+    let writes = 0;
+    const dying = {
+      ...record,
+      save: async (document: object) => {
+        writes += 1;
+        if (writes >= dies) throw new Error("killed");
+        await record.save(document);
+      },
+    };
+    told = (line) => void (line.startsWith("start:") && waker.wake("stop"));
+    await runAgent(0, dying).catch(() => {});
+    waker = new Waker();
+    await runAgent(0, record);
+    waker = new Waker();
+    expect(await slots.status(), `at write ${dies}`).toMatchObject({ trial: true, running: { counter: 2 } });
+  }
 });
 
 test("ok/a folder that cannot be watched is looked into every so often", async () => {
