@@ -45,7 +45,7 @@ export function registerCommands(program: Command): void {
           for (const line of lines) output.note(line);
           throw error;
         });
-        await keeper.change({});
+        await keeper.changeIfRoom({});
         output.result(lines.length > 0 ? lines : ["There was nothing to do."], { commands: handled });
       });
     });
