@@ -2,13 +2,15 @@
 export type AttributeValue = { readonly [type: string]: unknown };
 export type Attributes = { readonly [name: string]: AttributeValue };
 
+/** Nothing nearer to 0 is a number of DynamoDB; nothing beyond a safe integer comes back as it was. */
+const leastNumber = 1e-130;
+
 /** @throws TypeError for what an item cannot hold: it would come back as something else */
 export function toAttributes(item: { readonly [name: string]: unknown }): Attributes {
-  const attributes: Record<string, AttributeValue> = {};
-  for (const [name, value] of Object.entries(item)) {
-    if (value !== undefined) attributes[name] = toAttribute(value);
-  }
-  return attributes;
+  // `fromEntries` makes a member of any name, `__proto__` too.
+  return Object.fromEntries(
+    Object.entries(item).flatMap(([name, value]) => (value === undefined ? [] : [[name, toAttribute(value)]])),
+  );
 }
 
 function toAttribute(value: unknown): AttributeValue {
@@ -16,7 +18,7 @@ function toAttribute(value: unknown): AttributeValue {
     case "string":
       return { S: value };
     case "number":
-      if (Math.abs(value) > Number.MAX_SAFE_INTEGER || Number.isNaN(value)) break;
+      if (!(value === 0 || (Math.abs(value) >= leastNumber && Math.abs(value) <= Number.MAX_SAFE_INTEGER))) break;
       return { N: String(value) };
     case "boolean":
       return { BOOL: value };
@@ -31,9 +33,7 @@ function toAttribute(value: unknown): AttributeValue {
 
 /** @throws TypeError for a type that no item of ours has, or a number that JavaScript cannot hold */
 export function fromAttributes(attributes: Attributes): Record<string, unknown> {
-  const item: Record<string, unknown> = {};
-  for (const [name, value] of Object.entries(attributes)) item[name] = fromAttribute(value);
-  return item;
+  return Object.fromEntries(Object.entries(attributes).map(([name, value]) => [name, fromAttribute(value)]));
 }
 
 function fromAttribute(attribute: AttributeValue): unknown {

@@ -44,7 +44,8 @@ type Credentials = { readonly accessKeyId: string; readonly secretAccessKey: str
 export function awsClient(service: AwsService, options: AwsClientOptions): AwsClient {
   const { name, target, version } = service;
   const { timeout, attempts, region = process.env["AWS_REGION"] ?? "", credentials = givenCredentials() } = options;
-  const endpoint = new URL(options.endpoint ?? endpointOf(name, region));
+  if (region === "") throw new Error("the environment lacks AWS_REGION, which Lambda sets");
+  const endpoint = new URL("/", options.endpoint ?? endpointOf(name, region));
   const signer = new SignatureV4({ service: name, region, credentials, sha256: Sha256 });
   let connection: Connection | undefined;
 
@@ -88,8 +89,10 @@ const pauseMilliseconds = 50;
 const suffixes = [
   ["cn-", "amazonaws.com.cn"],
   ["eusc-", "amazonaws.eu"],
+  ["us-isof-", "csp.hci.ic.gov"],
   ["us-isob-", "sc2s.sgov.gov"],
   ["us-iso-", "c2s.ic.gov"],
+  ["eu-isoe-", "cloud.adc-e.uk"],
 ] as const;
 
 function endpointOf(name: AwsService["name"], region: string): string {

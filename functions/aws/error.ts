@@ -1,3 +1,5 @@
+import * as z from "zod/mini";
+
 import { isThrottle } from "../fault/aws-fault.ts";
 
 /** A call of an AWS service that failed. Its message names no value; what the service wrote may hold what was being worked on. */
@@ -26,9 +28,9 @@ export class AwsError extends Error {
    * @param text body: JSON where the service itself answers
    */
   static ofAnswer(status: number, type: string, text: string): AwsError {
-    const { __type = type, CancellationReasons = [] } = readAnswer(text);
-    const name = /(?:^|#)([A-Za-z]+)(?::|$)/.exec(__type)?.[1] ?? `Status${status}`;
-    const codes = CancellationReasons.map(({ Code = "None" }) => Code);
+    const { __type, CancellationReasons } = answerSchema.safeParse(readJson(text)).data ?? {};
+    const name = /(?:^|#)([A-Za-z]+)(?::|$)/.exec(__type ?? type)?.[1] ?? `Status${status}`;
+    const codes = (CancellationReasons ?? []).map((reason) => reason?.Code ?? "None");
     return new AwsError(name, status >= 500 || status === 429 || isThrottle(name), codes);
   }
 
@@ -40,10 +42,15 @@ export class AwsError extends Error {
   }
 }
 
-function readAnswer(text: string): { __type?: string; CancellationReasons?: { Code?: string }[] } {
+const answerSchema = z.object({
+  __type: z.optional(z.string()),
+  CancellationReasons: z.nullish(z.array(z.nullable(z.object({ Code: z.nullish(z.string()) })))),
+});
+
+function readJson(text: string): unknown {
   try {
-    return (JSON.parse(text) ?? {}) as object;
+    return JSON.parse(text);
   } catch {
-    return {};
+    return undefined;
   }
 }

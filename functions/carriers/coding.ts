@@ -10,7 +10,7 @@ export function isCoded(body: Uint8Array): boolean {
 }
 
 /**
- * What was coded, up to one byte more than a token may have.
+ * What was coded, up to what a token may have.
  * @returns `too-large` before more than that is unfolded; nothing for what is not gzip
  */
 export function decodeBody(body: Uint8Array): Uint8Array | "too-large" {
