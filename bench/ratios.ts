@@ -24,24 +24,36 @@ export async function readAccepted(): Promise<readonly Accepted[]> {
 }
 
 /**
- * A missed aim is no news every night; a figure that became worse than it was is.
- * @param accept whether to take them as they are
- * @returns a line for each that is worse than what was accepted, or was not accepted yet
+ * Compares a run with what was accepted, or takes it.
+ * @returns as `compareRatios`
  */
 export async function checkRatios(rows: readonly Row[], accept: boolean): Promise<string[]> {
-  const measured = rows.flatMap(toAccepted);
   const known = await readAccepted();
-  if (accept) {
-    const others = known.filter((before) => !measured.some((row) => isSame(row, before)));
-    await writeFile(path, `${JSON.stringify([...measured, ...others], null, 2)}\n`);
-    return [];
-  }
-  return measured.flatMap((row) => {
+  if (!accept) return compareRatios(rows, known);
+  const others = known.filter((before) => !isOfRun(rows, before));
+  await writeFile(path, `${JSON.stringify([...rows.flatMap(toAccepted), ...others], null, 2)}\n`);
+  return [];
+}
+
+/**
+ * A missed aim is no news every night; a figure that became worse than it was is.
+ * @returns a line for each that is worse than what was accepted, was not accepted yet, or is not measured any more
+ */
+export function compareRatios(rows: readonly Row[], known: readonly Accepted[]): string[] {
+  const measured = rows.flatMap(toAccepted);
+  const worse = measured.flatMap((row) => {
     const before = known.find((candidate) => isSame(row, candidate));
     if (!before) return [`${row.name}: ${row.ratio}, and nothing was accepted yet`];
     const factor = row.aim === "most" ? row.ratio / before.ratio : before.ratio / row.ratio;
     return factor > tolerance ? [`${row.name}: ${row.ratio}, accepted was ${before.ratio}`] : [];
   });
+  const gone = known.filter((before) => isOfRun(rows, before) && !measured.some((row) => isSame(row, before)));
+  return [...worse, ...gone.map(({ name }) => `${name}: accepted, and not measured any more`)];
+}
+
+/** Whether its group was measured. */
+function isOfRun(rows: readonly Row[], { group }: Accepted): boolean {
+  return rows.some((row) => row.group === group);
 }
 
 function toAccepted({ group, name, peerName, ratio, aim }: Row): Accepted[] {

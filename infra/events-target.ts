@@ -43,7 +43,9 @@ function kindOf(arn: string) {
 /** Whether it is a target, or the ARN of one. */
 export function isEventsTarget(value: unknown): boolean {
   if (typeof value === "string") return kindOf(value) !== undefined;
-  return typeof value === "object" && value !== null && Object.values(value).every((one) => Construct.isConstruct(one));
+  if (typeof value !== "object" || value === null) return false;
+  const [target, ...others] = Object.values(value);
+  return others.length === 0 && Construct.isConstruct(target);
 }
 
 /** The target itself, whichever way it was named. */

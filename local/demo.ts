@@ -3,7 +3,8 @@ import { parseArgs } from "node:util";
 
 import { custodyHelp, readCustody } from "./custody-option.ts";
 import { LocalFault } from "./fault.ts";
-import { demo, failures, writeEvidence } from "./demo/demo.ts";
+import { demo } from "./demo/demo.ts";
+import { failures, writeEvidence } from "./demo/tell.ts";
 import { reportFault } from "./report-fault.ts";
 import { repository } from "./repository.ts";
 

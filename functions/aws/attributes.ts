@@ -1,3 +1,5 @@
+import { fromBase64, toBase64 } from "./base64.ts";
+
 /** A value as DynamoDB writes it in JSON: its type, then itself; numbers as text, bytes as base64. */
 export type AttributeValue = { readonly [type: string]: unknown };
 export type Attributes = { readonly [name: string]: AttributeValue };
@@ -24,7 +26,7 @@ function toAttribute(value: unknown): AttributeValue {
       return { BOOL: value };
     case "object":
       if (value === null) return { NULL: true };
-      if (value instanceof Uint8Array) return { B: base64Of(value) };
+      if (value instanceof Uint8Array) return { B: toBase64(value) };
       if (Array.isArray(value)) return { L: value.map(toAttribute) };
       return { M: toAttributes(value as { readonly [name: string]: unknown }) };
   }
@@ -50,15 +52,11 @@ function fromAttribute(attribute: AttributeValue): unknown {
     case "NULL":
       return null;
     case "B":
-      return new Uint8Array(Buffer.from(value as string, "base64"));
+      return fromBase64(value as string);
     case "L":
       return (value as AttributeValue[]).map(fromAttribute);
     case "M":
       return fromAttributes(value as Attributes);
   }
   throw new TypeError(`an item has an attribute of type ${type}`);
-}
-
-function base64Of(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("base64");
 }

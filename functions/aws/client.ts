@@ -1,8 +1,8 @@
-import { createHash, createHmac } from "node:crypto";
 import type { Agent, ClientRequest, IncomingMessage } from "node:http";
 import type { RequestOptions } from "node:https";
 import { setTimeout as sleep } from "node:timers/promises";
 
+import { Hash } from "@smithy/core/serde";
 import { SignatureV4 } from "@smithy/signature-v4";
 
 import { AwsError } from "./error.ts";
@@ -46,7 +46,7 @@ export function awsClient(service: AwsService, options: AwsClientOptions): AwsCl
   const { timeout, attempts, region = process.env["AWS_REGION"] ?? "", credentials = givenCredentials() } = options;
   if (region === "") throw new Error("the environment lacks AWS_REGION, which Lambda sets");
   const endpoint = new URL("/", options.endpoint ?? endpointOf(name, region));
-  const signer = new SignatureV4({ service: name, region, credentials, sha256: Sha256 });
+  const signer = new SignatureV4({ service: name, region, credentials, sha256: Hash.bind(null, "sha256") });
   let connection: Connection | undefined;
 
   const attempt = async (operation: string, body: Buffer): Promise<string> => {
@@ -112,27 +112,6 @@ function givenCredentials(): Credentials {
     secretAccessKey: AWS_SECRET_ACCESS_KEY ?? "",
     ...(AWS_SESSION_TOKEN ? { sessionToken: AWS_SESSION_TOKEN } : {}),
   };
-}
-
-/** SHA-256, or HMAC under a secret, as the signer asks for it. */
-class Sha256 {
-  readonly #hash;
-  constructor(secret?: string | ArrayBuffer | ArrayBufferView) {
-    this.#hash = secret === undefined ? createHash("sha256") : createHmac("sha256", toBytes(secret));
-  }
-  update(data: string | ArrayBuffer | ArrayBufferView): void {
-    this.#hash.update(toBytes(data));
-  }
-  digest(): Promise<Uint8Array> {
-    return Promise.resolve(this.#hash.digest());
-  }
-}
-
-function toBytes(data: string | ArrayBuffer | ArrayBufferView): string | Uint8Array {
-  if (typeof data === "string") return data;
-  return ArrayBuffer.isView(data)
-    ? new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
-    : new Uint8Array(data);
 }
 
 type Connection = {

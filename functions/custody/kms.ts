@@ -6,6 +6,7 @@ import { TokenError } from "@sealpost/protocol/token/token-error.ts";
 
 import { nodeEngine } from "../engine/node-engine.ts";
 import { lazily } from "./lazily.ts";
+import { fromBase64, toBase64 } from "../aws/base64.ts";
 import type { AwsClient } from "../aws/client.ts";
 import type {
   ContentKeyOpener,
@@ -166,12 +167,4 @@ async function call<Answer extends object>(kms: AwsClient, operation: string, in
   } catch (error) {
     throw awsFault(error, `KMS ${operation}`);
   }
-}
-
-function toBase64(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("base64");
-}
-
-function fromBase64(text: string): Uint8Array<ArrayBuffer> {
-  return new Uint8Array(Buffer.from(text, "base64"));
 }

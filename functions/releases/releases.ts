@@ -1,3 +1,4 @@
+import { gatheredReads } from "../store/gathered-reads.ts";
 import type { Store } from "../store/port.ts";
 import {
   type OffersRecord,
@@ -7,7 +8,7 @@ import {
   releaseRecordSchema,
 } from "../store/records.ts";
 
-/** Reads of releases; a release never changes, so what was read once is remembered. What is offered changes: only a read that is under way is shared. */
+/** Reads of releases; a release never changes, so what was read once is remembered. What is offered changes, so it is read for each, and once for all who ask at the same time. */
 export type Releases = {
   offers(target: string): Promise<OffersRecord | undefined>;
   get(target: string, counter: number): Promise<ReleaseRecord | undefined>;
@@ -23,24 +24,19 @@ export function releases(
   store: Pick<Store, "read">,
   unwrap: (wrappedKey: string, context: { object: string }) => Promise<Uint8Array>,
 ): Releases {
-  const reading = new Map<string, Promise<OffersRecord | undefined>>();
+  const gathered = gatheredReads(store);
   const known = new Map<string, ReleaseRecord>();
   const contentKeys = new Map<string, Promise<Uint8Array>>();
 
   const read = async (target: string, counter: number) => {
-    const [item] = await store.read([{ table: "releases", key: { target, counter } }]);
+    const [item] = await gathered.read([{ table: "releases", key: { target, counter } }]);
     return item;
   };
 
   return {
-    offers(target) {
-      const underWay = reading.get(target);
-      if (underWay) return underWay;
-      const offers = read(target, 0)
-        .then((item) => item && parseRecord(offersRecordSchema, item))
-        .finally(() => reading.delete(target));
-      reading.set(target, offers);
-      return offers;
+    async offers(target) {
+      const item = await read(target, 0);
+      return item && parseRecord(offersRecordSchema, item);
     },
     async get(target, counter) {
       const name = `${target}#${counter}`;

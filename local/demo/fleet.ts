@@ -14,6 +14,7 @@ import { httpsBootstrapTransport } from "../../device/node.ts";
 import { openService } from "../../operator/service.ts";
 import { readStack } from "../../operator/stack.ts";
 import type { LocalStack } from "../stack-file.ts";
+import { startCollector } from "./collector.ts";
 
 /** A device of the fleet, and what it measured, by which its readings are found again. */
 type Member = { readonly device: Device; readonly deviceId: string; readonly values: readonly number[] };
@@ -28,14 +29,25 @@ const lanes = 4;
 const stream = "water-supply-fleet";
 const maxWaitSeconds = 60;
 
+/** A fleet that is enrolled, and the relay with its mailboxes. */
+export async function gatherFleet(running: EnrolsAt, store: string) {
+  // Long enough for all of them to come, however slow the machine: a full batch waits for nobody.
+  const relay = await startCollector(running.stack.messageUrl, store, 5);
+  try {
+    return { fleet: await enrolFleet(running, relay.url), close: relay.close };
+  } catch (error) {
+    await relay.close();
+    throw error;
+  }
+}
+
+type EnrolsAt = { readonly stack: LocalStack; readonly stackFile: string };
+
 /**
  * Enrols and registers the devices for real: each spends a credential over a TLS connection of its own, and then knows one mailbox at the relay.
  * @param relay base URL of the relay
  */
-export async function enrolFleet(
-  { stack, stackFile }: { readonly stack: LocalStack; readonly stackFile: string },
-  relay: string,
-): Promise<Fleet> {
+async function enrolFleet({ stack, stackFile }: EnrolsAt, relay: string): Promise<Fleet> {
   const service = openService(readStack(stackFile));
   const enrol = async (index: number): Promise<Member> => {
     const serialNumber = `SN-FLEET-${String(index).padStart(4, "0")}`;

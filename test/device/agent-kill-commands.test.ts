@@ -1,45 +1,24 @@
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
 import { expect, test, vi } from "vitest";
 
 import { seeded } from "../support/seeded.ts";
-import { startAgent, writeScripts } from "./support/agent.ts";
-import { issueCredential, openBench } from "./support/bench.ts";
+import { openAgentWorld } from "./support/agent-world.ts";
+import { writeScripts } from "./support/agent.ts";
 import { commandState, queueCommand } from "./support/commands.ts";
-import { startLiveService } from "./support/live-service.ts";
 
 const seed = 11;
 const kills = 9;
 
-test("ok/an agent that is killed while it does commands starts none twice that may run once, and tells of each how it ended", async ({
-  onTestFinished,
-}) => {
-  const folder = await mkdtemp(join(tmpdir(), "sealpost-kill-commands-"));
-  const bench = await openBench();
-  const live = await startLiveService(bench);
-  onTestFinished(async () => {
-    await live.close();
-    await rm(folder, { recursive: true, force: true });
-    vi.restoreAllMocks();
-  });
-  const home = join(folder, "home");
-  const bootId = join(folder, "boot");
-  await writeFile(bootId, "boot-0");
-  const credential = { ...(await issueCredential(bench.service)), bootstrapUrl: live.bootstrapUrl, ca: live.ca };
-  await writeFile(join(folder, "package.json"), JSON.stringify(credential));
+test("ok/an agent that is killed while it does commands starts none twice that may run once, and tells of each how it ended", async () => {
+  const { folder, bench, home, start: startAgent } = await openAgentWorld();
   const record = (what: string) => `echo "${what} $2" >> ${folder}/acts`;
   const runIn = await writeScripts(join(folder, "commands"), {
     turn: `${record("begin")}\nsleep 0.5\n${record("end")}\necho '"turned"'`,
   });
-  const words = [
-    ...["--package", join(folder, "package.json"), "--model", "meter", "--hardware", "r2"],
-    ...["--firmware-version", "1.0.0", "--firmware-counter", "1", "--commands", runIn, "--boot-id", bootId],
-  ];
-  const start = () =>
-    startAgent(["--home", home, "--via", live.messageUrl], words, { NODE_COMPILE_CACHE: join(folder, "compiled") });
+  const start = () => startAgent(["--commands", runIn]);
   const inPeace = async (agent = start()) => {
     await agent.says(/^start:/);
     agent.child.kill("SIGHUP");

@@ -1,16 +1,15 @@
 import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 
-import { expect, test, vi } from "vitest";
+import { expect, test } from "vitest";
 
 import { fileFirmwareSlots } from "../../device/adapters/file-firmware-slots.ts";
-import { measure, startAgent, writeScripts } from "./support/agent.ts";
-import { issueCredential, journal, openBench, registryEntry } from "./support/bench.ts";
-import { startLiveService } from "./support/live-service.ts";
+import { openAgentWorld } from "./support/agent-world.ts";
+import { measure, writeScripts } from "./support/agent.ts";
+import { journal, registryEntry } from "./support/bench.ts";
 import { acceptedReadings } from "./support/readings.ts";
 import { makeRelease, publishRelease } from "./support/release.ts";
 import { seeded } from "../support/seeded.ts";
@@ -19,23 +18,9 @@ const seed = 7;
 const kills = 15;
 const measured = 200;
 
-test("ok/an agent that is killed at any moment of its life goes on: each thing once, its home never broken", async ({
-  onTestFinished,
-}) => {
-  const folder = await mkdtemp(join(tmpdir(), "sealpost-kill-"));
-  const bench = await openBench();
+test("ok/an agent that is killed at any moment of its life goes on: each thing once, its home never broken", async () => {
+  const { folder, bench, home, bootId, start: startAgent } = await openAgentWorld();
   const accepted = acceptedReadings(bench);
-  const live = await startLiveService(bench);
-  onTestFinished(async () => {
-    await live.close();
-    await rm(folder, { recursive: true, force: true });
-    vi.restoreAllMocks();
-  });
-  const home = join(folder, "home");
-  const bootId = join(folder, "boot");
-  await writeFile(bootId, "boot-0");
-  const credential = { ...(await issueCredential(bench.service)), bootstrapUrl: live.bootstrapUrl, ca: live.ca };
-  await writeFile(join(folder, "package.json"), JSON.stringify(credential));
   const hooks = await writeScripts(join(folder, "hooks"), {
     restart: `touch ${folder}/restart`,
     health: "exit 0",
@@ -43,17 +28,7 @@ test("ok/an agent that is killed at any moment of its life goes on: each thing o
   });
   const image = randomBytes(3_000_000);
   await publishRelease(bench, makeRelease(image));
-  const words = [
-    ...["--package", join(folder, "package.json"), "--model", "meter", "--hardware", "r2"],
-    ...["--firmware-version", "1.0.0", "--firmware-counter", "1", "--hooks", hooks, "--boot-id", bootId],
-    ...["--healthy", "0.2", "--healthy-within", "20"],
-  ];
-  const start = () => {
-    const agent = startAgent(["--home", home, "--via", live.messageUrl], words, {
-      NODE_COMPILE_CACHE: join(folder, "compiled"),
-    });
-    return agent;
-  };
+  const start = () => startAgent(["--hooks", hooks, "--healthy", "0.2", "--healthy-within", "20"]);
   /** The machine restarts where the hook asked for it. */
   let boots = 0;
   const restartIfAsked = async () => {

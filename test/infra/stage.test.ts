@@ -115,13 +115,16 @@ describe("what is wrong is said in one line", () => {
       withMembers({ keyGeneration: "1" }),
       `stage production: keyGeneration is "1", but must be a whole number from 1, because every commit is conditional on it: ${correct}`,
     ],
-    ...["kinesis", "arn:aws:sns:eu-west-1:123456789012:events", { bus: "arn:aws:events:eu-west-1:1:event-bus/b" }].map(
-      (events): [string, StageInput, string] => [
-        `a target of events that is ${JSON.stringify(events)}`,
-        withMembers({ events }),
-        `stage production: events is ${JSON.stringify(events)}, but must be the ARN of a bus of EventBridge, a queue of SQS (FIFO too), a stream of Kinesis or a delivery stream of Firehose, because events go nowhere else: ${correct}`,
-      ],
-    ),
+    ...[
+      "kinesis",
+      {},
+      "arn:aws:sns:eu-west-1:123456789012:events",
+      { bus: "arn:aws:events:eu-west-1:1:event-bus/b" },
+    ].map((events): [string, StageInput, string] => [
+      `a target of events that is ${JSON.stringify(events)}`,
+      withMembers({ events }),
+      `stage production: events is ${JSON.stringify(events)}, but must be the ARN of a bus of EventBridge, a queue of SQS (FIFO too), a stream of Kinesis or a delivery stream of Firehose, because events go nowhere else: ${correct}`,
+    ]),
     ...["serviceId", "keyGeneration", "messageThrottle"].map((member): [string, StageInput, string] => [
       `${member} on the command line, which the next deploy would forget`,
       production({ [member]: "2" }),
