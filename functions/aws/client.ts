@@ -95,9 +95,11 @@ const suffixes = [
   ["eu-isoe-", "cloud.adc-e.uk"],
 ] as const;
 
-function endpointOf(name: AwsService["name"], region: string): string {
+/** @example endpointOf("kms", "cn-north-1"); // "https://kms.cn-north-1.amazonaws.com.cn" */
+export function endpointOf(name: AwsService["name"], region: string): string {
   const { env } = process;
-  const given = env[`AWS_ENDPOINT_URL_${name.toUpperCase()}`] ?? env["AWS_ENDPOINT_URL"];
+  // An empty variable is none.
+  const given = env[`AWS_ENDPOINT_URL_${name.toUpperCase()}`] || env["AWS_ENDPOINT_URL"];
   if (given) return given;
   const [, suffix] = suffixes.find(([prefix]) => region.startsWith(prefix)) ?? ["", "amazonaws.com"];
   const variant = env["AWS_USE_FIPS_ENDPOINT"] === "true" ? "-fips" : "";

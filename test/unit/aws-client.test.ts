@@ -9,7 +9,7 @@ import fc from "fast-check";
 import { afterEach, describe, expect, test, vi } from "vitest";
 
 import { fromAttributes, toAttributes } from "../../functions/aws/attributes.ts";
-import { awsClient, dynamodb, kms } from "../../functions/aws/client.ts";
+import { awsClient, dynamodb, endpointOf, kms } from "../../functions/aws/client.ts";
 import { AwsError } from "../../functions/aws/error.ts";
 import { dynamodbStore } from "../../functions/store/dynamodb-store.ts";
 import { serve, testAccess } from "../support/aws-server.ts";
@@ -158,6 +158,22 @@ describe("a call", () => {
 });
 
 describe("what the environment says", () => {
+  test.each([
+    ["eu-central-1", "https://kms.eu-central-1.amazonaws.com"],
+    ["us-gov-west-1", "https://kms.us-gov-west-1.amazonaws.com"],
+    ["cn-north-1", "https://kms.cn-north-1.amazonaws.com.cn"],
+    ["eusc-de-east-1", "https://kms.eusc-de-east-1.amazonaws.eu"],
+    ["us-iso-east-1", "https://kms.us-iso-east-1.c2s.ic.gov"],
+    ["us-isob-east-1", "https://kms.us-isob-east-1.sc2s.sgov.gov"],
+  ])("ok/%s is reached at %s", (region, endpoint) => {
+    for (const name of ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_KMS", "AWS_USE_FIPS_ENDPOINT"]) vi.stubEnv(name, "");
+    expect(endpointOf("kms", region)).toBe(endpoint);
+    vi.stubEnv("AWS_USE_FIPS_ENDPOINT", "true");
+    expect(endpointOf("kms", region)).toBe(endpoint.replace("kms.", "kms-fips."));
+    vi.stubEnv("AWS_ENDPOINT_URL", "https://kms.example");
+    expect(endpointOf("kms", region)).toBe("https://kms.example");
+  });
+
   test("fails/without a Region, at the start and by its name", () => {
     vi.stubEnv("AWS_REGION", "");
     expect(() => awsClient(kms, { attempts: 1, timeout: 5_000 })).toThrow("AWS_REGION");
